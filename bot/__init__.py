@@ -1,0 +1,1 @@
+"""A chat bot that remembers: platforms feed the engine, the engine answers through an app and a model."""

@@ -1,0 +1,87 @@
+"""What can go wrong above memory. Every message names the fix; people on a platform see a calmer sentence.
+
+LoreError (memory/errors.py)
+├── SettingsError           the environment or .env is wrong; lists every fault at once
+├── PromptError             a prompt template that cannot be rendered; names every missing variable
+├── MessageTooLong          a message that no cut can make answerable
+├── MessageUnreadable       bytes that are not text
+├── WeightsError            weights that cannot be fetched or do not match their checksum
+└── ModelError              the model gave no whole answer
+    ├── ModelUnavailable    nothing answers at its address, or it failed on its side
+    ├── ModelBusy           it asks us to come back later (429)
+    ├── ModelRefusesKey     wrong or missing key, or no permission (401, 403)
+    ├── ModelUnknown        no such model or deployment (404)
+    ├── PromptRefused       it will not take this prompt (400): too long, or a parameter it does not know
+    ├── ReplyFiltered       a content filter refused the prompt or the reply
+    └── ReplyBroken         the reply ended before its end: truncated, stalled or malformed
+"""
+
+from memory.errors import LoreError
+
+
+class SettingsError(LoreError):
+    """The environment or .env is wrong."""
+
+
+class PromptError(LoreError):
+    """A prompt template that cannot be rendered."""
+
+
+class MessageTooLong(LoreError):
+    """A message that no cut can make answerable."""
+
+
+class MessageUnreadable(LoreError):
+    """Bytes that are not text."""
+
+
+class WeightsError(LoreError):
+    """Weights that cannot be fetched or do not match their checksum."""
+
+
+class ModelError(LoreError):
+    """The model gave no whole answer."""
+
+    calm = "I could not get an answer from the model."
+
+
+class ModelUnavailable(ModelError):
+    """Nothing answers at the model's address, or it failed on its side."""
+
+    calm = "The model can't be reached right now. Please try again in a moment."
+
+
+class ModelBusy(ModelError):
+    """The model asks us to come back later."""
+
+    calm = "The model is busy right now. Please try again in a minute."
+
+
+class ModelRefusesKey(ModelError):
+    """A wrong or missing key, or no permission."""
+
+    calm = "The model refuses this bot's key; whoever runs the bot has to fix that."
+
+
+class ModelUnknown(ModelError):
+    """No such model or deployment."""
+
+    calm = "The configured model does not exist; whoever runs the bot has to fix that."
+
+
+class PromptRefused(ModelError):
+    """The model will not take this prompt."""
+
+    calm = "The model would not take this message."
+
+
+class ReplyFiltered(ModelError):
+    """A content filter refused the prompt or the reply."""
+
+    calm = "The model's content filter stopped this answer."
+
+
+class ReplyBroken(ModelError):
+    """The reply ended before its end."""
+
+    calm = "The answer broke off before its end."

@@ -1,0 +1,1 @@
+"""Language models: what the bot asks of them (base), and those that can do it (openai, local)."""

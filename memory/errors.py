@@ -1,0 +1,48 @@
+"""What can go wrong with memory. Every message names the fix, so that callers may show it as it is.
+
+LoreError                   anything Lorebot raises on purpose
+├── ScopeError              a scope that is empty or unknown: nothing is read or written
+├── RedisError              Redis cannot serve
+│   ├── RedisUnavailable    no server answers, or it refuses us
+│   ├── NoServer            this machine has no server that Lorebot could start
+│   └── NoQueryEngine       a server answers, but without the query engine
+├── VectorError             a vector that the index would drop silently: wrong size, zero, NaN
+├── EmbedderMismatch        the index was made by another embedder than the configured one
+└── TransferError           a file of turns that cannot be read
+"""
+
+
+class LoreError(Exception):
+    """Anything Lorebot raises on purpose; `str(error)` names the fix."""
+
+
+class ScopeError(LoreError, ValueError):
+    """A scope that is empty or unknown."""
+
+
+class RedisError(LoreError):
+    """Redis cannot serve."""
+
+
+class RedisUnavailable(RedisError):
+    """No server answers at the address, or it refuses us."""
+
+
+class NoServer(RedisError):
+    """This machine has no Redis server that Lorebot could start."""
+
+
+class NoQueryEngine(RedisError):
+    """A server answers, but it has no query engine."""
+
+
+class VectorError(LoreError, ValueError):
+    """A vector that the index would drop silently: wrong size, zero or not finite."""
+
+
+class EmbedderMismatch(LoreError):
+    """The index was made by another embedder than the configured one."""
+
+
+class TransferError(LoreError):
+    """A file of turns that cannot be read."""
