@@ -29,7 +29,7 @@ class RedisUnavailable(RedisError):
 
 
 class NoServer(RedisError):
-    """This machine has no Redis server that Lorebot could start."""
+    """No Redis server on this machine that Lorebot could start."""
 
 
 class NoQueryEngine(RedisError):

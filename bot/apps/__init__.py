@@ -1,0 +1,1 @@
+"""Apps: ways to turn a message into an answer."""

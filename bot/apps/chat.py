@@ -1,0 +1,239 @@
+"""ChatApp: recall, fit the prompt, stream the model's answer."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from bot import budget
+from bot.errors import MessageTooLong
+from bot.models.base import ChatModel, Finished, Message
+from bot.prompts import Prompts
+from bot.records import Answered, Event, Incoming, Notice, Tokens
+from memory.memory import Glance, Memory
+from memory.records import Context, Recalled, Status, Turn
+
+LEAST_MESSAGE = 64  # tokens; a message cut shorter than this can't be answered
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOptions:
+    """How a chat is held.
+
+    prompt_tokens, reply_tokens: at most. recall: turns recalled, at most. window: recent turns, at most.
+    """
+
+    name: str = "Lorebot"
+    prompt_tokens: int = 6000
+    reply_tokens: int = 2000
+    recall: int = 12
+    window: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt and what went into it. cut: tokens of the message that were left out."""
+
+    messages: tuple[Message, ...]
+    recalled: tuple[Recalled, ...]
+    recent: tuple[Turn, ...]
+    tokens: int
+    cut: int = 0
+
+
+class ChatApp:
+    """Answers with what memory recalls and the recent window, within the model's context."""
+
+    def __init__(self, memory: Memory, model: ChatModel, prompts: Prompts, options: ChatOptions) -> None:
+        self._memory = memory
+        self._model = model
+        self._prompts = prompts
+        self._options = options
+
+    @property
+    def budget(self) -> int:
+        """The tokens a prompt may take: its own limit, or what the reply leaves of the model's context."""
+        return min(self._options.prompt_tokens, self._model.context_window - self._options.reply_tokens)
+
+    async def answer(self, incoming: Incoming, glance: Glance) -> AsyncIterator[Event]:
+        """Stream the answer; the message is remembered before the model is called.
+
+        Raises MessageTooLong, RedisError, ModelError.
+        """
+        turn = heard(incoming)
+        options = self._options
+        context = await self._memory.hear(
+            incoming.scope, turn, k=options.recall + options.window, window=options.window, glance=glance
+        )
+        prompt = self.compose(incoming, context)
+        if prompt.cut:
+            yield Notice(f"Your message is too long for the model: its last {prompt.cut:,} tokens were left out.")
+        said: list[str] = []
+        finished = Finished()
+        async with aclosing(self._model.stream(prompt.messages, max_tokens=options.reply_tokens)) as pieces:  # type: ignore[type-var]
+            async for piece in pieces:
+                if isinstance(piece, Finished):
+                    finished = piece
+                else:
+                    said.append(piece.text)
+                    yield piece
+        text = "".join(said)
+        if finished.cut:
+            yield Notice(f"The answer was cut at {options.reply_tokens:,} tokens.")
+        yield Answered(
+            answer=text,
+            turn_id=incoming.id,
+            model=self._model.name,
+            recalled=prompt.recalled,
+            recent=prompt.recent,
+            tokens=Tokens(
+                prompt=finished.prompt_tokens or prompt.tokens,
+                completion=finished.completion_tokens or self._model.tokenizer.count(text),
+                budget=self.budget,
+            ),
+            status=Status.CUT if finished.cut else Status.WHOLE,
+        )
+
+    def compose(self, incoming: Incoming, context: Context) -> Prompt:
+        """Return the prompt: the stable part first, then the window, then the message with what was recalled.
+
+        The message comes first, then the window and what was recalled share what is left. It never takes more than
+        the budget. Raises MessageTooLong where the context is too small for any message.
+        """
+        system = self._system(incoming)
+        text, cut = self._fitting(incoming, system)
+        room = self.budget - self._cost([system, self._message(incoming, text, ())])
+        pool = [one for one in context.recalled if one.turn.text.strip()]
+        recent = [turn for turn in context.recent if turn.text.strip()]
+        names = len({turn.author for turn in recent if turn.role == "user"} | {incoming.author}) > 1
+        window = self._newest(recent, room // 2, names)
+        recalled = self._best(pool, window, room - self._spent(window, names), incoming)
+        window = self._newest(recent, room - self._quoted(recalled, incoming), names)
+        recalled = [one for one in recalled if one.turn not in window]
+        while True:
+            messages = (
+                system,
+                *(_spoken(turn, names) for turn in window),
+                self._message(incoming, text, recalled),
+            )
+            tokens = self._cost(messages)
+            if tokens <= self.budget or not (recalled or window):
+                return Prompt(messages, tuple(recalled), tuple(window), tokens, cut)
+            if recalled:
+                recalled.pop()  # the lowest ranked
+            else:
+                window.pop(0)  # the oldest
+
+    def _system(self, incoming: Incoming) -> Message:
+        now = datetime.fromtimestamp(incoming.sent_at / 1000, ZoneInfo(incoming.timezone))
+        return Message(
+            "system",
+            self._prompts.render(
+                "chat",
+                name=self._options.name,
+                person=one_line(incoming.author),
+                today=f"{now:%A}, {now.day} {now:%B} {now.year}",
+                timezone=incoming.timezone,
+            ),
+        )
+
+    def _message(self, incoming: Incoming, text: str, recalled: Sequence[Recalled]) -> Message:
+        by_time = sorted((one.turn for one in recalled), key=lambda turn: turn.sent_at)
+        zone = ZoneInfo(incoming.timezone)
+        return Message(
+            "user",
+            self._prompts.render(
+                "message",
+                message=text,
+                recalled=[
+                    {"day": day(turn, zone), "author": one_line(turn.author), "quote": quoted(turn.text)}
+                    for turn in by_time
+                ],
+                context=[{"author": one_line(seen.author), "quote": quoted(seen.text)} for seen in incoming.context],
+            ),
+        )
+
+    def _fitting(self, incoming: Incoming, system: Message) -> tuple[str, int]:
+        """Return the message's text, cut where it alone is too long, and the tokens left out."""
+        tokenizer = self._model.tokenizer
+        beside = self._cost([system, self._message(incoming, "", ())])
+        room = self.budget - beside
+        if room < LEAST_MESSAGE:
+            raise MessageTooLong(
+                f"the model's context leaves {max(room, 0)} tokens for a message; raise LOREBOT_CONTEXT_WINDOW or "
+                "LOREBOT_PROMPT_TOKENS, lower LOREBOT_REPLY_TOKENS, or take a model with a larger context"
+            )
+        whole = tokenizer.count(incoming.text)
+        text = incoming.text
+        while self._cost([system, self._message(incoming, text, ())]) > self.budget:
+            room -= 8  # what follows a cut may join tokens differently
+            text = tokenizer.cut(incoming.text, room)
+        return text, max(whole - tokenizer.count(text), 0) if text != incoming.text else 0
+
+    def _newest(self, recent: Sequence[Turn], room: int, names: bool) -> list[Turn]:
+        tokenizer = self._model.tokenizer
+        newest = budget.fit(
+            reversed(recent), room, lambda turn: budget.message_cost(_spoken(turn, names).content, tokenizer)
+        )
+        return newest[::-1]
+
+    def _best(self, pool: Sequence[Recalled], window: Sequence[Turn], room: int, incoming: Incoming) -> list[Recalled]:
+        unseen = [one for one in pool if one.turn not in window]
+        return budget.fill(unseen, room, lambda one: self._quoted([one], incoming))[: self._options.recall]
+
+    def _spent(self, window: Sequence[Turn], names: bool) -> int:
+        tokenizer = self._model.tokenizer
+        return sum(budget.message_cost(_spoken(turn, names).content, tokenizer) for turn in window)
+
+    def _quoted(self, recalled: Sequence[Recalled], incoming: Incoming) -> int:
+        """Return the tokens of the recalled turns as they stand in the prompt, each with its line's overhead."""
+        count = self._model.tokenizer.count
+        zone = ZoneInfo(incoming.timezone)
+        return sum(
+            6 + count(f"{day(one.turn, zone)}, {one_line(one.turn.author)}: {quoted(one.turn.text)}")
+            for one in recalled
+        )
+
+    def _cost(self, messages: Sequence[Message]) -> int:
+        return budget.prompt_cost(messages, self._model.tokenizer)
+
+
+def heard(incoming: Incoming) -> Turn:
+    """Return the turn that an incoming message is."""
+    return Turn(
+        id=incoming.id,
+        conversation=incoming.scope.conversation,
+        person=incoming.scope.person,
+        author=incoming.author,
+        role="user",
+        text=incoming.text,
+        sent_at=incoming.sent_at,
+    )
+
+
+def quoted(text: str) -> str:
+    """Return a text as one quoted line: line breaks and quotation marks escaped, so that a quote can't end early."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def one_line(name: str) -> str:
+    """Return a name that cannot pass for anything else: one line, no quotes or colons, 80 characters."""
+    return " ".join(
+        "".join(" " if char in "\"':\u2028\u2029" or not char.isprintable() else char for char in name).split()
+    )[:80]
+
+
+def day(turn: Turn, zone: ZoneInfo) -> str:
+    """Return when a turn was said, as a person would write it: '8 May 2023'."""
+    moment = datetime.fromtimestamp(turn.sent_at / 1000, zone)
+    return f"{moment.day} {moment:%B} {moment.year}"
+
+
+def _spoken(turn: Turn, names: bool) -> Message:
+    """Return a turn of the window as a message; with several people in it, each begins with a name."""
+    if turn.role == "user":
+        return Message("user", f"{one_line(turn.author)}: {turn.text}" if names else turn.text)
+    unfinished = turn.status in (Status.CANCELLED, Status.BROKEN)
+    return Message("assistant", f"{turn.text} …" if unfinished else turn.text)

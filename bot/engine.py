@@ -1,0 +1,150 @@
+"""The engine: a message in, pieces of the answer out, both remembered; one message at a time a conversation."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from weakref import WeakValueDictionary
+
+from bot.apps.chat import ChatApp
+from bot.errors import MessageTooLong
+from bot.ledger import LEASE, Claim, Ledger
+from bot.models.base import Piece
+from bot.records import Answered, Event, Incoming
+from memory.memory import Glance, Memory
+from memory.records import Status, Turn
+
+BOT = "lorebot"  # the person that the bot's own turns carry
+QUEUE_POLL = 0.1  # seconds between claims while another process answers in the conversation
+
+
+class Engine:
+    """Feeds messages to an app and remembers what is said."""
+
+    def __init__(self, memory: Memory, app: ChatApp, ledger: Ledger, *, name: str, max_message: int) -> None:
+        self._memory = memory
+        self._app = app
+        self._ledger = ledger
+        self._name = name
+        self._max_message = max_message
+        self._lines: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+
+    async def reply(self, incoming: Incoming) -> AsyncIterator[Event]:
+        """Stream the answer to a message; nothing where it has been answered or is being answered elsewhere.
+
+        The message is remembered before the model is called, the reply once it is whole; one that is cancelled (the
+        iterator closed, the task cancelled) or breaks is remembered as such. Raises MessageTooLong, RedisError,
+        ModelError.
+        """
+        incoming = self._readable(incoming)
+        async with self._turn_taking(incoming):
+            glance = await self._claimed(incoming)
+            if glance is None:
+                return
+            async with self._renewing(incoming), aclosing(self._answer(incoming, glance)) as events:  # type: ignore[type-var]
+                async for event in events:
+                    yield event
+
+    async def unfinished(self, tenant: str) -> list[Incoming]:
+        """Return the tenant's messages that a process left unanswered; reply to each to make it good."""
+        batch = self._memory.batch()
+        found = self._ledger.unfinished(batch, tenant, _now())
+        await batch.send()
+        return found.value
+
+    async def _answer(self, incoming: Incoming, glance: Glance) -> AsyncIterator[Event]:
+        said: list[str] = []
+        status = Status.BROKEN
+        answered: Answered | None = None
+        try:
+            async with aclosing(self._app.answer(incoming, glance)) as events:  # type: ignore[type-var]
+                async for event in events:
+                    if isinstance(event, Answered):
+                        answered, status = event, event.status
+                        continue
+                    if isinstance(event, Piece):
+                        said.append(event.text)
+                    yield event
+        except (asyncio.CancelledError, GeneratorExit):
+            status = Status.CANCELLED
+            raise
+        finally:
+            # Shielded: whoever stopped the answer must not stop it from being remembered.
+            await asyncio.shield(self._remember(incoming, "".join(said), status))
+        if answered is not None:
+            yield answered
+
+    async def _remember(self, incoming: Incoming, text: str, status: Status) -> None:
+        """Remember the reply and finish the event, in one round trip."""
+        batch = self._memory.batch()
+        self._ledger.finish(batch, incoming)
+        if not text.strip():
+            await batch.send()
+            return
+        reply = Turn(
+            id=f"{incoming.id}.reply",
+            conversation=incoming.scope.conversation,
+            person=BOT,
+            author=self._name,
+            role="assistant",
+            text=text,
+            sent_at=max(_now(), incoming.sent_at + 1),
+            status=status,
+        )
+        await self._memory.remember(incoming.scope, [reply], batch=batch)
+
+    async def _claimed(self, incoming: Incoming) -> Glance | None:
+        """Claim the message and glance at memory in one round trip; None where there is nothing to do."""
+        while True:
+            batch = self._memory.batch()
+            claim = self._ledger.claim(batch, incoming, _now())
+            glance = self._memory.glance(batch, incoming.scope, incoming.text)
+            await batch.send()
+            match claim.value:
+                case Claim.OURS:
+                    return glance.value
+                case Claim.QUEUED:
+                    await asyncio.sleep(QUEUE_POLL)
+                case Claim.ANSWERING | Claim.SENT:
+                    return None
+
+    @asynccontextmanager
+    async def _turn_taking(self, incoming: Incoming) -> AsyncIterator[None]:
+        """Wait for one's turn in this process, first come first served; a line lives while somebody stands in it."""
+        line = self._lines.setdefault((incoming.scope.tenant, incoming.scope.conversation), asyncio.Lock())
+        async with line:
+            yield
+
+    @asynccontextmanager
+    async def _renewing(self, incoming: Incoming) -> AsyncIterator[None]:
+        """Keep the lease while the answer is being made."""
+
+        async def renew() -> None:
+            while True:
+                await asyncio.sleep(LEASE / 3000)
+                batch = self._memory.batch()
+                self._ledger.renew(batch, incoming, _now())
+                await batch.send()
+
+        task = asyncio.create_task(renew())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def _readable(self, incoming: Incoming) -> Incoming:
+        """Return the message with text that can be stored; raises MessageTooLong beyond the limit."""
+        if len(incoming.text) > self._max_message:
+            raise MessageTooLong(
+                f"the message has {len(incoming.text):,} characters, the limit is {self._max_message:,}; "
+                "shorten it, or raise LOREBOT_MAX_MESSAGE"
+            )
+        # Lone surrogates come from undecodable bytes; they are no text and no store takes them.
+        text = incoming.text.encode("utf-8", "replace").decode("utf-8")
+        return replace(incoming, text=text, author=incoming.author.encode("utf-8", "replace").decode("utf-8"))
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,128 @@
+"""What became of every incoming message: leases and outcomes in Redis, shared by all processes.
+
+received -> answering -> sent. A lease and not a mark: a process that dies with a message in hand loses its lease, and
+the message is answered by another. A conversation's turn to be answered is a lease too, so that two processes that
+serve one app answer one message at a time.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from typing import Any
+
+from bot.records import Incoming, Seen
+from memory.batch import Answer, Batch
+from memory.keys import EVENT_TTL, Keys
+from memory.scope import Audience, Scope
+
+LEASE = 30_000  # milliseconds; renewed while an answer is being made
+
+_CLAIM = """
+local event, turn_taking, unfinished = KEYS[1], KEYS[2], KEYS[3]
+local owner, now, lease, payload, ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local known = redis.call('HMGET', event, 'state', 'owner', 'until')
+if known[1] == 'sent' then return 'sent' end
+if known[1] == 'answering' and known[2] ~= owner and tonumber(known[3]) > now then return 'answering' end
+local answering = redis.call('GET', turn_taking)
+local free = not answering or answering == owner
+redis.call('HSET', event, 'state', free and 'answering' or 'received', 'owner', owner, 'until', now + lease)
+redis.call('HSET', event, 'payload', payload)
+redis.call('EXPIRE', event, ttl)
+redis.call('ZADD', unfinished, now + lease, event)
+if not free then return 'queued' end
+redis.call('SET', turn_taking, owner, 'PX', lease)
+return 'ours'
+"""
+
+_RENEW = """
+local now, lease = tonumber(ARGV[2]), tonumber(ARGV[3])
+if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'until', now + lease)
+redis.call('ZADD', KEYS[3], now + lease, KEYS[1])
+redis.call('SET', KEYS[2], ARGV[1], 'PX', lease)
+return 1
+"""
+
+_FINISH = """
+if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
+if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'state', 'sent')
+redis.call('HDEL', KEYS[1], 'payload')
+redis.call('ZREM', KEYS[3], KEYS[1])
+return 1
+"""
+
+_UNFINISHED = """
+local payloads = {}
+for _, event in ipairs(redis.call('ZRANGE', KEYS[1], '-inf', ARGV[1], 'BYSCORE')) do
+  local payload = redis.call('HGET', event, 'payload')
+  if payload then payloads[#payloads + 1] = payload else redis.call('ZREM', KEYS[1], event) end
+end
+return payloads
+"""
+
+
+class Claim(StrEnum):
+    """What came of a claim."""
+
+    OURS = "ours"  # answer it
+    QUEUED = "queued"  # another message of the conversation is being answered: claim again
+    ANSWERING = "answering"  # another process answers it
+    SENT = "sent"  # it has been answered
+
+
+class Ledger:
+    """Claims, renews and finishes events."""
+
+    def __init__(self, keys: Keys, owner: str) -> None:
+        self._keys = keys
+        self._owner = owner
+
+    def claim(self, batch: Batch, incoming: Incoming, now: int) -> Answer[Claim]:
+        """Ask to answer a message. now: milliseconds."""
+        payload = json.dumps(asdict(incoming), ensure_ascii=False)
+        return batch.ask(
+            "EVAL",
+            _CLAIM,
+            3,
+            *self._names(incoming),
+            self._mark(incoming),
+            now,
+            LEASE,
+            payload,
+            EVENT_TTL,
+            read=lambda reply: Claim(reply.decode()),
+        )
+
+    def renew(self, batch: Batch, incoming: Incoming, now: int) -> Answer[bool]:
+        """Ask for more time; False where the lease has been lost."""
+        return batch.ask("EVAL", _RENEW, 3, *self._names(incoming), self._mark(incoming), now, LEASE, read=bool)
+
+    def finish(self, batch: Batch, incoming: Incoming) -> Answer[bool]:
+        """Tell that a message has its answer; False where the lease had been lost."""
+        return batch.ask("EVAL", _FINISH, 3, *self._names(incoming), self._mark(incoming), read=bool)
+
+    def unfinished(self, batch: Batch, tenant: str, now: int) -> Answer[list[Incoming]]:
+        """Ask for a tenant's messages whose lease ran out before they were answered."""
+        return batch.ask(
+            "EVAL", _UNFINISHED, 1, self._keys.unfinished(tenant), now, read=lambda rows: [_read(row) for row in rows]
+        )
+
+    def _names(self, incoming: Incoming) -> Sequence[str]:
+        scope = incoming.scope
+        return (
+            self._keys.event(scope.tenant, scope.conversation, incoming.id),
+            self._keys.turn_taking(scope.tenant, scope.conversation),
+            self._keys.unfinished(scope.tenant),
+        )
+
+    def _mark(self, incoming: Incoming) -> str:
+        return f"{self._owner}/{incoming.id}"
+
+
+def _read(payload: bytes) -> Incoming:
+    found: dict[str, Any] = json.loads(payload)
+    scope = found.pop("scope")
+    context = [Seen(**seen) for seen in found.pop("context")]
+    return Incoming(scope=Scope(**{**scope, "audience": Audience(scope["audience"])}), context=context, **found)

@@ -1,0 +1,64 @@
+"""What travels between platforms, engine and apps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.models.base import Piece
+from memory.records import Recalled, Status, Turn
+from memory.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A message that a person sees beside the one addressed to the bot: the one replied to, the channel's last."""
+
+    author: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message addressed to the bot.
+
+    id: the platform's, unique in its conversation. sent_at: milliseconds since 1970, UTC. timezone: the person's.
+    """
+
+    id: str
+    scope: Scope
+    author: str
+    text: str
+    sent_at: int
+    timezone: str = "UTC"
+    context: Sequence[Seen] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the bot says about an answer, not part of it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What an answer took. prompt and completion: the model's own count, or ours where it tells none."""
+
+    prompt: int
+    completion: int
+    budget: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The end of a whole answer, and what it was made from."""
+
+    answer: str
+    turn_id: str
+    model: str
+    recalled: tuple[Recalled, ...]
+    recent: tuple[Turn, ...]
+    tokens: Tokens
+    status: Status = Status.WHOLE
+
+
+Event = Piece | Notice | Answered

@@ -1,0 +1,204 @@
+"""Settings, read once from the environment and .env; every fault is reported at once, secrets are never shown."""
+
+import getpass
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import platformdirs
+import tzlocal
+from pydantic import AliasChoices, AliasPath, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.errors import SettingsError
+
+Provider = Literal["local", "openai", "azure"]
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set: `LOREBOT_<NAME>`, unless a name that people expect is given."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LOREBOT_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
+
+    # Models
+    llm: Provider | Literal["auto"] = Field(
+        "auto", description="who answers; auto: azure or openai where its variables are set, else local"
+    )
+    embedder: Provider | Literal["auto"] = Field("auto", description="who embeds; auto: as for the answers")
+    chat_model: str | None = Field(
+        None, description="the chat model's name, or Azure's deployment; default gpt-4.1-mini"
+    )
+    embed_model: str | None = Field(
+        None,
+        description="the embedding model's name or deployment, default text-embedding-3-small; local: a folder",
+    )
+    chat_model_path: Path | None = Field(None, description="a GGUF file for the local chat model")
+    context_window: int | None = Field(
+        None, ge=512, description="the model's context in tokens, where its name does not tell"
+    )
+    prompt_tokens: int | None = Field(None, ge=200, description="the most a prompt may take; default 6000, local 900")
+    reply_tokens: int | None = Field(None, ge=16, description="the most a reply may take; default 2000, local 400")
+    threads: int = Field(2, ge=1, description="CPU threads for the local chat model")
+
+    openai_api_key: SecretStr | None = Field(
+        None, validation_alias="OPENAI_API_KEY", description="the key for OpenAI, or for the server at OPENAI_BASE_URL"
+    )
+    openai_base_url: str | None = Field(
+        None, validation_alias="OPENAI_BASE_URL", description="any OpenAI-compatible server"
+    )
+    openai_org_id: str | None = Field(
+        None, validation_alias="OPENAI_ORG_ID", description="the organisation that is billed"
+    )
+    azure_endpoint: str | None = Field(
+        None,
+        validation_alias="AZURE_OPENAI_ENDPOINT",
+        description="https://NAME.openai.azure.com, or the same with /openai/v1/",
+    )
+    azure_api_key: SecretStr | None = Field(
+        None, validation_alias="AZURE_OPENAI_API_KEY", description="the key for Azure"
+    )
+    azure_ad_token: SecretStr | None = Field(
+        None, validation_alias="AZURE_OPENAI_AD_TOKEN", description="an Entra token, instead of the key"
+    )
+    azure_api_version: str | None = Field(
+        None, validation_alias="OPENAI_API_VERSION", description="for Azure's classic endpoints; without it, v1 is used"
+    )
+
+    connect_timeout: float = Field(5.0, gt=0, description="seconds to reach the model")
+    stall_timeout: float = Field(60.0, gt=0, description="seconds without a piece of the reply before it is given up")
+    proxy: str | None = Field(None, description="a proxy for the model's address")
+    pool_size: int = Field(20, ge=1, description="connections to the model at once")
+    verify_tls: bool = Field(True, description="check the model server's certificate")
+
+    # Memory
+    redis_url: SecretStr | None = Field(
+        None,
+        validation_alias="REDIS_URL",
+        description="redis://, rediss://, unix:// or redis+sentinel://HOST:26379/SERVICE; default: embedded",
+    )
+    namespace: str = Field("lorebot", pattern=r"^[A-Za-z0-9_.-]+$", description="what every key begins with")
+    data_dir: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("lorebot")),
+        description="where the embedded Redis keeps its data",
+    )
+    hnsw_m: int = Field(16, ge=4, le=512, description="links a node of the index")
+    hnsw_ef_construction: int = Field(64, ge=8, description="candidates looked at when a turn is indexed")
+    hnsw_ef_runtime: int = Field(200, ge=10, description="candidates looked at when searching")
+    vector_dtype: Literal["float16", "float32"] = Field("float16", description="how vectors are stored")
+    recall_turns: int = Field(12, ge=0, le=100, description="turns recalled for an answer, at most")
+    window_turns: int = Field(20, ge=0, le=200, description="turns of the recent window, at most")
+    recall_from: Literal["tenant", "conversation"] = Field(
+        "tenant", description="recall from every public conversation, or from the same one alone"
+    )
+
+    # People
+    user: str = Field(default_factory=getpass.getuser, min_length=1, description="your name in the terminal")
+    conversation: str = Field("main", min_length=1, description="the conversation that the terminal opens")
+    timezone: str = Field(
+        default_factory=lambda: tzlocal.get_localzone_name() or "UTC",
+        description="the time zone of dates, such as Europe/Berlin",
+    )
+    name: str = Field("Lorebot", min_length=1, max_length=80, description="the bot's name")
+    prompts: Path | None = Field(None, description="a folder whose *.md replace the prompts of the same name")
+    max_message: int = Field(100_000, ge=1000, description="characters of a message, at most")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "WARNING", validation_alias="LOG_LEVEL", description="what is logged to standard error"
+    )
+
+    # Platforms
+    discord_bot_token: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("DISCORD_BOT_TOKEN", "DISCORD_TOKEN"), description="the Discord bot's token"
+    )
+    slack_bot_token: SecretStr | None = Field(
+        None, validation_alias="SLACK_BOT_TOKEN", description="the Slack app's bot token, xoxb-"
+    )
+    slack_app_token: SecretStr | None = Field(
+        None, validation_alias="SLACK_APP_TOKEN", description="the Slack app-level token, xapp-"
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError("no such time zone; use a name such as Europe/Berlin or UTC") from error
+        return name
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, level: Any) -> Any:
+        return level.upper() if isinstance(level, str) else level
+
+    @cached_property
+    def chat_provider(self) -> Provider:
+        """Who answers, `auto` resolved."""
+        return self._auto() if self.llm == "auto" else self.llm
+
+    @cached_property
+    def embed_provider(self) -> Provider:
+        """Who embeds, `auto` resolved."""
+        return self._auto() if self.embedder == "auto" else self.embedder
+
+    def _auto(self) -> Provider:
+        if self.azure_endpoint:
+            return "azure"
+        return "openai" if self.openai_api_key or self.openai_base_url else "local"
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the settings; raises SettingsError naming every fault, never a value."""
+    try:
+        settings = Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        faults = [f"{variable(str(fault['loc'][0]))}: {_said(fault)}" for fault in error.errors()]
+        raise SettingsError("these settings are wrong:\n  " + "\n  ".join(faults)) from None
+    missing = _missing(settings)
+    if missing:
+        raise SettingsError("these settings are missing:\n  " + "\n  ".join(missing))
+    return settings
+
+
+def variable(field: str) -> str:
+    """Return the environment variable of a field."""
+    info = Settings.model_fields.get(field)
+    alias = info.validation_alias if info else None
+    if isinstance(alias, AliasChoices):
+        first = alias.choices[0]
+        return str(first.path[0]) if isinstance(first, AliasPath) else first
+    if isinstance(alias, str):
+        return alias
+    return f"LOREBOT_{field.upper()}" if info else field
+
+
+def _said(fault: Mapping[str, Any]) -> str:
+    message = str(fault["msg"])
+    return message.removeprefix("Value error, ")
+
+
+def _missing(settings: Settings) -> list[str]:
+    wanted = {settings.chat_provider, settings.embed_provider}
+    missing = []
+    if "openai" in wanted and not (settings.openai_api_key or settings.openai_base_url):
+        missing.append("OPENAI_API_KEY is not set; export it, or set LOREBOT_LLM=local and LOREBOT_EMBEDDER=local")
+    if "azure" in wanted:
+        if not settings.azure_endpoint:
+            missing.append("AZURE_OPENAI_ENDPOINT is not set; it looks like https://NAME.openai.azure.com")
+        if not (settings.azure_api_key or settings.azure_ad_token):
+            missing.append("AZURE_OPENAI_API_KEY is not set; export it, or AZURE_OPENAI_AD_TOKEN")
+        if settings.chat_provider == "azure" and not settings.chat_model:
+            missing.append("LOREBOT_CHAT_MODEL is not set; with Azure it names your chat deployment")
+        if settings.embed_provider == "azure" and not settings.embed_model:
+            missing.append("LOREBOT_EMBED_MODEL is not set; with Azure it names your embedding deployment")
+    return missing

@@ -1,0 +1,84 @@
+"""Commands that travel to Redis together, in one round trip; each answer is read where it was asked for."""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import redis.asyncio
+from redis import exceptions
+
+from memory.errors import LoreError, RedisError, RedisUnavailable
+
+T = TypeVar("T")
+
+Argument = str | bytes | int | float
+
+
+class Answer(Generic[T]):
+    """What a command will have answered once its batch is sent."""
+
+    def __init__(self, read: Callable[[Any], T]) -> None:
+        self._read = read
+        self._reply: Any = _NOT_SENT
+
+    @property
+    def value(self) -> T:
+        """The answer; raises RedisError where Redis refused the command."""
+        if self._reply is _NOT_SENT:
+            raise RuntimeError("the batch has not been sent")
+        if isinstance(self._reply, exceptions.RedisError):
+            raise explained(self._reply) from self._reply
+        return self._read(self._reply)
+
+
+class Batch:
+    """A pipeline without a transaction: commands run in the order they were asked, each atomic by itself."""
+
+    def __init__(self, client: "redis.asyncio.Redis") -> None:
+        self._pipeline = client.pipeline(transaction=False)
+        self._answers: list[Answer[Any]] = []
+
+    def ask(self, *command: Argument, read: Callable[[Any], T]) -> Answer[T]:
+        """Add a command; `read` turns its raw reply into the answer's value."""
+        self._pipeline.execute_command(*command)
+        answer = Answer(read)
+        self._answers.append(answer)
+        return answer
+
+    async def send(self) -> None:
+        """Send everything asked so far and take the answers in; nothing asked, nothing sent.
+
+        Raises RedisUnavailable where no server answers; a refused command raises when its answer is read.
+        """
+        if not self._answers:
+            return
+        answers, self._answers = self._answers, []
+        try:
+            replies = await self._pipeline.execute(raise_on_error=False)
+        except exceptions.RedisError as error:
+            raise explained(error) from error
+        for answer, reply in zip(answers, replies, strict=True):
+            answer._reply = reply
+
+
+async def command(client: "redis.asyncio.Redis", *arguments: Argument) -> Any:
+    """Send one command of its own; raises what redis-py raises."""
+    return await client.execute_command(*arguments)  # type: ignore[no-untyped-call]
+
+
+def explained(error: exceptions.RedisError) -> LoreError:
+    """Say what a Redis error means and what to do."""
+    text = str(error)
+    if isinstance(error, exceptions.BusyLoadingError):
+        return RedisUnavailable("Redis is still loading its data; try again in a moment")
+    if isinstance(error, exceptions.AuthenticationError | exceptions.AuthorizationError | exceptions.NoPermissionError):
+        return RedisUnavailable(f"Redis refuses the user or password in REDIS_URL ({text})")
+    if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError):
+        return RedisUnavailable(f"Redis does not answer ({text}); check that it runs and that REDIS_URL points to it")
+    if isinstance(error, exceptions.OutOfMemoryError):
+        return RedisError("Redis is full: raise its maxmemory, or forget what is no longer needed; nothing was stored")
+    if isinstance(error, exceptions.ReadOnlyError):
+        return RedisError("Redis is a read-only replica; point REDIS_URL to the primary")
+    return RedisError(f"Redis refused a command: {text}")
+
+
+_NOT_SENT = object()

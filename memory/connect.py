@@ -1,0 +1,66 @@
+"""A client for the Redis at an address: one place decides on protocol, timeouts and retries."""
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import redis.asyncio
+from redis import exceptions
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import ExponentialWithJitterBackoff
+
+from memory.errors import RedisUnavailable
+
+# RESP2: raw FT.SEARCH answers are arrays there, on every server version; redisvl works with it too.
+_OPTIONS: dict[str, Any] = {
+    "protocol": 2,
+    "decode_responses": False,
+    "socket_connect_timeout": 5,
+    "socket_timeout": 30,
+    "socket_keepalive": True,
+    "health_check_interval": 30,
+    "client_name": "lorebot",
+}
+
+SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+
+
+def client(url: str) -> "redis.asyncio.Redis":
+    """Return a client that connects at its first command.
+
+    url: redis://, rediss://, unix://, or redis+sentinel://[user:password@]HOST[:26379][,HOST...]/SERVICE[/DB].
+    Raises RedisUnavailable for an address of another form.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme not in SCHEMES:
+        raise RedisUnavailable(f"REDIS_URL must begin with one of {', '.join(f'{one}://' for one in SCHEMES)}")
+    retry = Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries=3)
+    options = {**_OPTIONS, "retry": retry, "retry_on_error": [exceptions.ConnectionError, exceptions.TimeoutError]}
+    if scheme == "unix":
+        options.pop("socket_keepalive")
+    try:
+        if scheme.endswith("+sentinel"):
+            return _through_sentinel(url, options)
+        return redis.asyncio.Redis.from_url(url, **options)
+    except ValueError as error:
+        raise RedisUnavailable(f"REDIS_URL cannot be read: {error}") from error
+
+
+def _through_sentinel(url: str, options: dict[str, Any]) -> "redis.asyncio.Redis":
+    parts = urlsplit(url)
+    service, _, database = parts.path.strip("/").partition("/")
+    if not service:
+        raise RedisUnavailable("REDIS_URL names no service; it looks like redis+sentinel://HOST:26379/SERVICE")
+    options["username"] = unquote(parts.username or "") or None
+    options["password"] = unquote(parts.password or "") or None
+    if parts.scheme == "rediss+sentinel":
+        options["ssl"] = True
+    hosts = [_address(host) for host in parts.netloc.rpartition("@")[2].split(",")]
+    sentinels = Sentinel(hosts, sentinel_kwargs={"socket_connect_timeout": 5, "protocol": 2})  # type: ignore[no-untyped-call]
+    found: redis.asyncio.Redis = sentinels.master_for(service, db=int(database or 0), **options)
+    return found
+
+
+def _address(host: str) -> tuple[str, int]:
+    name, _, port = host.partition(":")
+    return name, int(port or 26379)

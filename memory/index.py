@@ -1,0 +1,95 @@
+"""The index of turns: made when it is missing, checked against the embedder, waited for while it fills."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import redis.asyncio
+from redis import exceptions
+
+from memory.batch import command, explained
+from memory.embedder import Embedder
+from memory.errors import EmbedderMismatch, NoQueryEngine
+from memory.keys import Keys
+from memory.views import IndexOptions, schema
+
+Progress = Callable[[str, float | None], None]  # what is being done, and how much of it (0 to 1, None: unknown)
+
+POLL = 0.1  # seconds between looks at a server that is loading or indexing
+
+
+async def ready(
+    client: "redis.asyncio.Redis", embedder: Embedder, keys: Keys, options: IndexOptions, progress: Progress | None
+) -> int:
+    """Return the vectors' size once the index stands and holds every turn.
+
+    Raises RedisUnavailable, NoQueryEngine, EmbedderMismatch.
+    """
+    tell = progress or (lambda what, done: None)
+    dim = await embedder.dim()
+    try:
+        await _loaded(client, tell)
+        await _ensure(client, embedder.name, dim, keys, options)
+        await _filled(client, keys, tell)
+    except exceptions.RedisError as error:
+        raise explained(error) from error
+    return dim
+
+
+async def _loaded(client: "redis.asyncio.Redis", tell: Progress) -> None:
+    """Wait while the server reads its data from disk: until then it would answer as if it were empty."""
+    while True:
+        info: dict[str, Any] = await client.info("persistence")
+        if not info.get("loading"):
+            return
+        tell("loading memory", float(info.get("loading_loaded_perc", 0)) / 100)
+        await asyncio.sleep(POLL)
+
+
+async def _ensure(client: "redis.asyncio.Redis", name: str, dim: int, keys: Keys, options: IndexOptions) -> None:
+    try:
+        await command(client, "FT.INFO", keys.index)
+    except exceptions.ResponseError as error:
+        if "unknown command" in str(error).lower():
+            raise NoQueryEngine(
+                "this Redis has no query engine, so nothing could be recalled: use Redis 8 or newer, or Redis Stack, "
+                "in REDIS_URL; or unset REDIS_URL to use the embedded one"
+            ) from error
+        await _make(client, dim, keys, options)
+    made_with = f"{name} {dim}"
+    await client.set(keys.embedder, made_with, nx=True)
+    known = (await command(client, "GET", keys.embedder)).decode()
+    if known != made_with:
+        raise EmbedderMismatch(
+            f"memory was indexed with the embedder {_described(known)}, but the configured one is "
+            f"{_described(made_with)}; set the embedder back (LOREBOT_EMBEDDER, LOREBOT_EMBED_MODEL), "
+            "or set LOREBOT_NAMESPACE to begin another memory"
+        )
+
+
+def _described(made_with: str) -> str:
+    name, _, dim = made_with.rpartition(" ")
+    return f"{name} ({dim} dimensions)"
+
+
+async def _make(client: "redis.asyncio.Redis", dim: int, keys: Keys, options: IndexOptions) -> None:
+    from redisvl.index import AsyncSearchIndex  # heavy, and only needed where an index is made
+
+    index = AsyncSearchIndex(schema(keys, dim, options), redis_client=client)
+    try:
+        await index.create(overwrite=False)
+    except exceptions.ResponseError as error:
+        if "already exists" not in str(error).lower():  # another process was faster
+            raise
+    await command(client, "FT.ALIASUPDATE", keys.index, keys.first_index)
+
+
+async def _filled(client: "redis.asyncio.Redis", keys: Keys, tell: Progress) -> None:
+    """Wait while turns read from disk are indexed again."""
+    while True:
+        reply = await command(client, "FT.INFO", keys.index)
+        info = dict(zip(reply[::2], reply[1::2], strict=True))
+        if not int(info[b"indexing"]):
+            return
+        tell("indexing memory", float(info[b"percent_indexed"]))
+        await asyncio.sleep(POLL)

@@ -1,0 +1,175 @@
+"""Memory: what people import. It puts the rooms together and has no logic of its own."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import redis.asyncio
+
+from memory import cue, embeddings, index, query, rank, turns, views
+from memory.batch import Answer, Batch
+from memory.embedder import Embedder, Vectors
+from memory.index import Progress
+from memory.keys import Keys
+from memory.rank import Weights
+from memory.records import Context, Recalled, Turn
+from memory.scope import Scope
+from memory.views import IndexOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What one look at Redis tells before a message is embedded."""
+
+    text: str
+    speakers: tuple[str, ...]
+    vector: np.ndarray[Any, np.dtype[np.float32]] | None
+
+
+class Memory:
+    """Turns that are remembered, recalled, listed.
+
+    Every call carries its Scope. Raises RedisUnavailable where no server answers.
+    """
+
+    def __init__(
+        self,
+        client: "redis.asyncio.Redis",
+        embedder: Embedder,
+        dim: int,
+        *,
+        keys: Keys = Keys(),
+        options: IndexOptions = IndexOptions(),
+        weights: Weights = Weights(),
+    ) -> None:
+        self._client = client
+        self._embedder = embedder
+        self._dim = dim
+        self.keys = keys
+        self._options = options
+        self._weights = weights
+
+    @classmethod
+    async def open(
+        cls,
+        client: "redis.asyncio.Redis",
+        embedder: Embedder,
+        *,
+        keys: Keys = Keys(),
+        options: IndexOptions = IndexOptions(),
+        weights: Weights = Weights(),
+        progress: Progress | None = None,
+    ) -> Self:
+        """Return memory once Redis has loaded and indexed all it holds.
+
+        Raises RedisUnavailable, NoQueryEngine, EmbedderMismatch.
+        """
+        dim = await index.ready(client, embedder, keys, options, progress)
+        return cls(client, embedder, dim, keys=keys, options=options, weights=weights)
+
+    def batch(self) -> Batch:
+        """Return an empty batch, for commands that shall travel together."""
+        return Batch(self._client)
+
+    def glance(self, batch: Batch, scope: Scope, text: str) -> Answer[Glance]:
+        """Ask for what `hear` and `recall` want to know first: the names heard here, the text's cached vector."""
+        names = turns.speakers(batch, self.keys, scope)
+        return embeddings.look_up(
+            batch,
+            self.keys,
+            scope,
+            self._embedder.name,
+            text,
+            read=lambda vector: Glance(text, names.value, vector),
+        )
+
+    async def hear(self, scope: Scope, turn: Turn, *, k: int, window: int, glance: Glance | None = None) -> Context:
+        """Recall what belongs to a turn, read the recent window, and remember the turn: one round trip.
+
+        The searches run first, so that the turn does not find itself.
+        """
+        glance = glance or await self._glanced(scope, turn.text)
+        question, told = await self._embedded(glance)
+        batch = self.batch()
+        found = self._search(batch, scope, question, turn.text)
+        recent = turns.recent(batch, self.keys, scope, window)
+        new = self._write(batch, scope, turn, told)
+        if glance.vector is None:
+            embeddings.keep(batch, self.keys, scope, self._embedder.name, turn.text, told)
+        await batch.send()
+        ranked = [one for one in self._ranked(found, turn.text) if one.turn.id != turn.id]
+        return Context(tuple(ranked[:k]), tuple(one for one in recent.value if one.id != turn.id), new.value)
+
+    async def recall(self, scope: Scope, text: str, k: int = 10) -> list[Recalled]:
+        """Return the k turns that belong most to a text, best first, each with its score and signals."""
+        glance = await self._glanced(scope, text)
+        vectors = await self._embedder.embed([cue.gist(text, glance.speakers)])
+        batch = self.batch()
+        found = self._search(batch, scope, vectors[0], text)
+        await batch.send()
+        return self._ranked(found, text)[:k]
+
+    async def remember(self, scope: Scope, said: Sequence[Turn], *, batch: Batch | None = None) -> list[bool]:
+        """Embed and index turns in order; False for each whose id was known: it stays as it is.
+
+        With a batch, its commands travel along.
+        """
+        vectors = await self._embedder.embed([turn.text for turn in said])
+        batch = batch or self.batch()
+        new = [self._write(batch, scope, turn, vector) for turn, vector in zip(said, vectors, strict=True)]
+        await batch.send()
+        return [one.value for one in new]
+
+    async def recent(self, scope: Scope, count: int = 20) -> tuple[Turn, ...]:
+        """Return the conversation's last turns since it was begun anew, oldest first."""
+        batch = self.batch()
+        found = turns.recent(batch, self.keys, scope, count)
+        await batch.send()
+        return found.value
+
+    async def known(self, scope: Scope, ids: Sequence[str]) -> list[bool]:
+        """Tell for each id whether a turn of this conversation has it."""
+        batch = self.batch()
+        found = [turns.known(batch, self.keys, scope, one) for one in ids]
+        await batch.send()
+        return [one.value for one in found]
+
+    async def get(self, scope: Scope, turn_id: str) -> Turn | None:
+        """Return one turn of this conversation, or None."""
+        batch = self.batch()
+        found = turns.get(batch, self.keys, scope, turn_id)
+        await batch.send()
+        return found.value
+
+    async def begin_anew(self, scope: Scope) -> None:
+        """Empty the recent window; what was said is still recalled."""
+        batch = self.batch()
+        turns.begin_anew(batch, self.keys, scope, time.time_ns() // 1_000_000)
+        await batch.send()
+
+    async def _glanced(self, scope: Scope, text: str) -> Glance:
+        batch = self.batch()
+        glance = self.glance(batch, scope, text)
+        await batch.send()
+        return glance.value
+
+    async def _embedded(self, glance: Glance) -> tuple[Any, Any]:
+        """Return the vectors of what is asked and of what is said, embedding together what is not cached."""
+        gist = cue.gist(glance.text, glance.speakers)
+        if glance.vector is not None:
+            asked = glance.vector if gist == glance.text else (await self._embedder.embed([gist]))[0]
+            return asked, glance.vector
+        vectors: Vectors = await self._embedder.embed([gist, glance.text])
+        return vectors[0], vectors[1]
+
+    def _search(self, batch: Batch, scope: Scope, vector: Any, text: str) -> query.Search:
+        return query.search(batch, self.keys, scope, vector, cue.terms(text), self._options)
+
+    def _ranked(self, found: query.Search, text: str) -> list[Recalled]:
+        return rank.fuse(found.hits, text, self._weights)
+
+    def _write(self, batch: Batch, scope: Scope, turn: Turn, vector: Any) -> Answer[bool]:
+        stored = views.packed(vector, self._dim, self._options.dtype)
+        return turns.remember(batch, self.keys, scope, turn, stored)
