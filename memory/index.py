@@ -36,6 +36,18 @@ async def ready(
     return dim
 
 
+async def drop(client: "redis.asyncio.Redis", keys: Keys) -> None:
+    """Delete everything under a namespace: for memories made to be thrown away."""
+    if await client.exists(keys.embedder):
+        await command(client, "FT.DROPINDEX", keys.index)
+    while True:
+        found = [key async for key in client.scan_iter(match=f"{keys.namespace}:*", count=1000)]
+        if not found:
+            return
+        for start in range(0, len(found), 1000):
+            await client.unlink(*found[start : start + 1000])
+
+
 async def _loaded(client: "redis.asyncio.Redis", tell: Progress) -> None:
     """Wait while the server reads its data from disk: until then it would answer as if it were empty."""
     while True:

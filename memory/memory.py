@@ -13,6 +13,7 @@ from memory.batch import Answer, Batch
 from memory.embedder import Embedder, Vectors
 from memory.index import Progress
 from memory.keys import Keys
+from memory.query import Listing
 from memory.rank import Weights
 from memory.records import Context, Recalled, Turn
 from memory.scope import Scope
@@ -140,6 +141,13 @@ class Memory:
         """Return one turn of this conversation, or None."""
         batch = self.batch()
         found = turns.get(batch, self.keys, scope, turn_id)
+        await batch.send()
+        return found.value
+
+    async def latest(self, scope: Scope, count: int = 20, skip: int = 0) -> Listing:
+        """Return the latest turns that can be recalled here, the newest first."""
+        batch = self.batch()
+        found = query.latest(batch, self.keys, scope, count, skip)
         await batch.send()
         return found.value
 

@@ -1,6 +1,7 @@
 """The two searches of a recall, by meaning and by words, asked in one batch and read as one list of hits."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from memory import turns
 from memory.batch import Answer, Argument, Batch
 from memory.keys import Keys
 from memory.rank import Hit
+from memory.records import Turn
 from memory.scope import Scope
 from memory.views import IndexOptions, packed, unpacked
 
@@ -27,8 +29,7 @@ def search(
     candidates: int = CANDIDATES,
 ) -> "Search":
     """Ask for the turns nearest in meaning and those that share words, all within the scope's reach."""
-    held = {f"reach{number}": tag for number, tag in enumerate(scope.held)}
-    within = "@reach:{" + "|".join(f"${name}" for name in held) + "}"
+    within, held = _reach(scope)
     nearest = batch.ask(
         *("FT.SEARCH", keys.index, f"({within})=>[KNN {candidates} @vector $vector EF_RUNTIME $ef AS distance]"),
         *("RETURN", len(_RETURNED), *_RETURNED, "SORTBY", "distance", "LIMIT", 0, candidates),
@@ -44,6 +45,36 @@ def search(
             read=_scored_rows,
         )
     return Search(vector, options, nearest, sharing)
+
+
+def latest(batch: Batch, keys: Keys, scope: Scope, count: int, skip: int = 0) -> "Answer[Listing]":
+    """Ask for the latest turns within the scope's reach, the newest first."""
+    within, held = _reach(scope)
+    return batch.ask(
+        *("FT.SEARCH", keys.index, within, "RETURN", len(turns.FIELDS), *turns.FIELDS),
+        *("SORTBY", "sent_at", "DESC", "LIMIT", skip, count),
+        *_params(held),
+        read=_listing,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Some turns, the newest first, and how many there are in all."""
+
+    turns: tuple[Turn, ...]
+    total: int
+
+
+def _listing(reply: Sequence[Any]) -> Listing:
+    found = [dict(zip(values[::2], values[1::2], strict=True)) for values in reply[2::2] if values]
+    return Listing(tuple(turns.parse([one[name] for name in _FIELD_NAMES]) for one in found), int(reply[0]))
+
+
+def _reach(scope: Scope) -> tuple[str, dict[str, Argument]]:
+    """Return the clause that every query carries, and its parameters: no query is built without a scope."""
+    held: dict[str, Argument] = {f"reach{number}": tag for number, tag in enumerate(scope.held)}
+    return "@reach:{" + "|".join(f"${name}" for name in held) + "}", held
 
 
 def _any_of(terms: Sequence[str], within: str) -> str:

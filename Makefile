@@ -1,0 +1,45 @@
+# make run and make test need python3 >= 3.11 and nothing else: they set up .venv themselves.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test check format bench soak clean
+
+run: .venv/run.stamp
+	@$(BIN)/lorebot repl
+
+test: .venv/dev.stamp
+	@$(BIN)/lorebot weights
+	@$(BIN)/pytest
+
+check: .venv/dev.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: .venv/dev.stamp
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/dev.stamp
+	@$(BIN)/lorebot weights
+	@$(BIN)/python -m bot.bench
+
+soak: .venv/dev.stamp
+	@$(BIN)/lorebot weights
+	@$(BIN)/pytest -m soak --timeout 3600
+
+clean:
+	rm -rf .venv build dist *.egg-info
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Lorebot needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+
+.venv/run.stamp: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,local,discord,slack]'
+	@touch $@
+
+.venv/dev.stamp: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,local,discord,slack,dev]'
+	@touch $@ .venv/run.stamp

@@ -1,0 +1,5 @@
+"""`python -m bot` is `lorebot`."""
+
+from bot.cli import main
+
+main()

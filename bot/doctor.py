@@ -1,0 +1,197 @@
+"""The doctor: looks at everything the bot needs; each finding names its fix."""
+
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import redis.asyncio
+from pydantic import SecretStr
+from redis import exceptions
+
+from bot import wiring
+from bot.models.base import Message, Piece
+from bot.models.tokens import TiktokenTokenizer
+from bot.settings import Settings
+from memory.batch import command, explained
+from memory.errors import LoreError
+
+
+class Verdict(StrEnum):
+    """What a finding means."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at and found; fix: what to do where it is not good."""
+
+    check: str
+    verdict: Verdict
+    text: str
+    fix: str = ""
+
+
+async def examine(settings: Settings, progress: wiring.Progress) -> AsyncIterator[Finding]:
+    """Yield findings as they are made; nothing is stored but in a throw-away place."""
+    yield _folder("data folder", settings.data_dir, "LOREBOT_DATA_DIR")
+    yield _folder("cache folder", Path(platformdirs.user_cache_dir("lorebot")), "XDG_CACHE_HOME")
+    yield _folder("state folder", Path(platformdirs.user_state_dir("lorebot")), "XDG_STATE_HOME")
+    async for finding in _redis(settings, progress):
+        yield finding
+    yield await _embedder(settings, progress)
+    yield await _chat(settings, progress)
+    yield _tokenizer()
+    for finding in _tokens(settings):
+        yield finding
+
+
+def _folder(what: str, folder: Path, variable: str) -> Finding:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        why = f"{folder} can't be written to: {error.strerror}"
+        return Finding(what, Verdict.BAD, why, f"give yourself access, or set {variable} to another folder")
+    return Finding(what, Verdict.GOOD, str(folder))
+
+
+async def _redis(settings: Settings, progress: wiring.Progress) -> AsyncIterator[Finding]:
+    where = "REDIS_URL" if settings.redis_url else "embedded"
+    try:
+        async with wiring.opened_redis(settings, progress) as client:
+            info: dict[str, Any] = await client.info()
+            yield Finding("redis", Verdict.GOOD, f"{where}, version {info['redis_version']}")
+            yield await _query_engine(client)
+            yield _persistence(info)
+            yield _eviction(info)
+    except LoreError as error:
+        yield Finding(
+            "redis", Verdict.BAD, str(error), "start it, set REDIS_URL, or unset REDIS_URL for the embedded one"
+        )
+    except exceptions.RedisError as error:
+        yield Finding("redis", Verdict.BAD, str(explained(error)), "check REDIS_URL")
+
+
+async def _query_engine(client: "redis.asyncio.Redis") -> Finding:
+    modules = {str(name): value for name, value in await _modules(client)}
+    try:
+        await command(client, "FT._LIST")
+    except exceptions.ResponseError:
+        return Finding("query engine", Verdict.BAD, "missing", "use Redis 8 or newer, or Redis Stack")
+    version = modules.get("search", "built in")
+    return Finding("query engine", Verdict.GOOD, f"version {version}")
+
+
+async def _modules(client: "redis.asyncio.Redis") -> list[tuple[str, str]]:
+    found = []
+    for module in await command(client, "MODULE", "LIST"):
+        named = dict(zip(module[::2], module[1::2], strict=True))
+        found.append((named[b"name"].decode(), str(named[b"ver"])))
+    return found
+
+
+def _persistence(info: dict[str, Any]) -> Finding:
+    if info.get("aof_enabled"):
+        good = info.get("aof_last_write_status") == "ok"
+        if good:
+            return Finding("persistence", Verdict.GOOD, "append-only file")
+        return Finding("persistence", Verdict.BAD, "the append-only file can't be written", "free disk space for Redis")
+    return Finding(
+        "persistence",
+        Verdict.WARNING,
+        "no append-only file: a crash forgets what was said last",
+        "set appendonly yes in Redis",
+    )
+
+
+def _eviction(info: dict[str, Any]) -> Finding:
+    policy = str(info.get("maxmemory_policy", "unknown"))
+    if policy == "noeviction":
+        return Finding("maxmemory-policy", Verdict.GOOD, policy)
+    return Finding(
+        "maxmemory-policy",
+        Verdict.BAD,
+        f"{policy}: a full Redis would drop memories",
+        "set maxmemory-policy noeviction in Redis",
+    )
+
+
+async def _embedder(settings: Settings, progress: wiring.Progress) -> Finding:
+    try:
+        async with AsyncExitStack() as stack:
+            embedder = await wiring.embedding_model(settings, progress)
+            stack.push_async_callback(embedder.close)
+            vectors = await embedder.embed(["Is anybody there?"])
+    except LoreError as error:
+        return Finding(
+            "embedder", Verdict.BAD, str(error), "see LOREBOT_EMBEDDER and LOREBOT_EMBED_MODEL in the README"
+        )
+    return Finding(
+        "embedder", Verdict.GOOD, f"{embedder.name} ({settings.embed_provider}), {vectors.shape[1]} dimensions"
+    )
+
+
+async def _chat(settings: Settings, progress: wiring.Progress) -> Finding:
+    try:
+        async with AsyncExitStack() as stack:
+            model = await wiring.chat_model(settings, progress)
+            stack.push_async_callback(model.close)
+            asked = [Message("user", "Say hello.")]
+            pieces = await stack.enter_async_context(aclosing(model.stream(asked, max_tokens=16)))  # type: ignore[type-var]
+            said = "".join([piece.text async for piece in pieces if isinstance(piece, Piece)])
+    except LoreError as error:
+        return Finding("chat model", Verdict.BAD, str(error), "see LOREBOT_LLM and LOREBOT_CHAT_MODEL in the README")
+    if not said.strip():
+        return Finding("chat model", Verdict.WARNING, f"{model.name} answers with nothing", "try another model")
+    return Finding(
+        "chat model", Verdict.GOOD, f"{model.name} ({settings.chat_provider}), context {model.context_window:,} tokens"
+    )
+
+
+def _tokenizer() -> Finding:
+    count = TiktokenTokenizer.for_model("gpt-4o").count("hello world")
+    if count != 2:
+        return Finding(
+            "tokenizer", Verdict.BAD, f"counts {count} tokens in 'hello world', not 2", "install lorebot anew"
+        )
+    return Finding("tokenizer", Verdict.GOOD, "tiktoken, o200k_base")
+
+
+def _tokens(settings: Settings) -> list[Finding]:
+    """Look at the platforms' tokens by their form alone; swapped ones are named."""
+    rules: list[tuple[str, SecretStr | None, Callable[[str], str]]] = [
+        ("DISCORD_BOT_TOKEN", settings.discord_bot_token, _discord_fault),
+        ("SLACK_BOT_TOKEN", settings.slack_bot_token, lambda token: _prefix_fault(token, "xoxb-")),
+        ("SLACK_APP_TOKEN", settings.slack_app_token, lambda token: _prefix_fault(token, "xapp-")),
+    ]
+    findings = []
+    for name, secret, fault_of in rules:
+        if secret is None:
+            continue
+        fault = fault_of(secret.get_secret_value())
+        fix = f"copy the token into {name} again" if fault else ""
+        findings.append(Finding(name, Verdict.BAD if fault else Verdict.GOOD, fault or "looks right", fix))
+    return findings
+
+
+def _prefix_fault(token: str, prefix: str) -> str:
+    if token.startswith(prefix):
+        return ""
+    others = {"xoxb-": "a bot token", "xapp-": "an app-level token", "xoxp-": "a user token"}
+    found = next((what for start, what in others.items() if token.startswith(start)), "something else")
+    return f"should begin with {prefix}, but is {found}"
+
+
+def _discord_fault(token: str) -> str:
+    if token.startswith(("xoxb-", "xapp-")):
+        return "is a Slack token"
+    return "" if token.count(".") == 2 else "should have three parts with dots between them"

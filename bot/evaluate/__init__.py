@@ -1,0 +1,1 @@
+"""How well memory finds what it should: metrics, and runs over data sets."""

@@ -1,0 +1,60 @@
+"""Settings: every fault at once, no secret ever shown."""
+
+import pytest
+
+from bot import settings
+from bot.errors import SettingsError
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch, tmp_path):
+    """No settings but the test's own."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_without_any_setting_everything_is_local():
+    found = settings.load()
+    assert (found.chat_provider, found.embed_provider, found.redis_url) == ("local", "local", None)
+
+
+def test_a_key_turns_openai_on(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    found = settings.load()
+    assert (found.chat_provider, found.embed_provider) == ("openai", "openai")
+
+
+def test_every_fault_is_named_at_once_and_no_value_is_shown(monkeypatch):
+    monkeypatch.setenv("LOREBOT_THREADS", "sk-secret-many")
+    monkeypatch.setenv("LOREBOT_TIMEZONE", "Atlantis/Lost")
+    monkeypatch.setenv("LOG_LEVEL", "loud")
+    with pytest.raises(SettingsError) as caught:
+        settings.load()
+    told = str(caught.value)
+    assert all(name in told for name in ("LOREBOT_THREADS", "LOREBOT_TIMEZONE", "LOG_LEVEL"))
+    assert "secret" not in told
+    assert "Atlantis" not in told
+
+
+def test_what_a_provider_needs_is_named(monkeypatch):
+    monkeypatch.setenv("LOREBOT_LLM", "openai")
+    monkeypatch.setenv("LOREBOT_EMBEDDER", "azure")
+    with pytest.raises(SettingsError) as caught:
+        settings.load()
+    told = str(caught.value)
+    for name in ("OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "LOREBOT_EMBED_MODEL"):
+        assert f"{name} is not set" in told
+
+
+def test_settings_are_read_from_dotenv(tmp_path):
+    (tmp_path / ".env").write_text("OPENAI_API_KEY=sk-secret\nLOREBOT_NAME=Mnemo\nUNRELATED=1\n")
+    found = settings.load()
+    assert found.name == "Mnemo"
+    assert "sk-secret" not in repr(found)
+    assert "sk-secret" not in str(found.model_dump())
+
+
+def test_what_the_command_line_says_comes_first(monkeypatch):
+    monkeypatch.setenv("LOREBOT_USER", "bob")
+    assert settings.load(user="ada").user == "ada"

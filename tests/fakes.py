@@ -1,0 +1,99 @@
+"""Small real classes that stand in for models: what they answer is written down in the test."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import numpy as np
+
+from bot.models.base import Finished, Message, Piece
+from memory.embedder import Vectors
+
+
+class WordTokenizer:
+    """A word is a token, and so is every ten characters of a long one."""
+
+    def count(self, text: str) -> int:
+        return sum(1 + len(word) // 10 for word in text.split())
+
+    def cut(self, text: str, tokens: int) -> str:
+        kept = text
+        while self.count(kept) > tokens:
+            kept = kept[: len(kept) * 9 // 10]
+        return kept
+
+
+class ScriptedModel:
+    """Answers with what the script says: a text, an error to raise, or a list of pieces and errors.
+
+    An asyncio.Event among the pieces is waited for: the test decides when the model goes on.
+    """
+
+    name = "scripted"
+
+    def __init__(self, *script: object, context_window: int = 4000) -> None:
+        self.script = list(script)
+        self.context_window = context_window
+        self.tokenizer = WordTokenizer()
+        self.prompts: list[list[Message]] = []
+        self.cancelled = 0
+
+    async def stream(self, messages: Sequence[Message], *, max_tokens: int) -> AsyncIterator[Piece | Finished]:
+        self.prompts.append(list(messages))
+        entry = self.script.pop(0)
+        try:
+            for step in entry if isinstance(entry, list) else [entry]:
+                if isinstance(step, Exception):
+                    raise step
+                if isinstance(step, asyncio.Event):
+                    await step.wait()
+                elif isinstance(step, Finished):
+                    yield step
+                    return
+                else:
+                    yield Piece(str(step))
+            yield Finished(prompt_tokens=10, completion_tokens=5)
+        except (asyncio.CancelledError, GeneratorExit):
+            self.cancelled += 1
+            raise
+
+    async def close(self) -> None:
+        pass
+
+    @property
+    def last_prompt(self) -> str:
+        """The last prompt as one text."""
+        return "\n".join(message.content for message in self.prompts[-1])
+
+
+class ToyEmbedder:
+    """An axis a topic: a text's vector counts the words of each topic, so that likeness is seen by eye."""
+
+    TOPICS = (
+        ("dog", "dogs", "rex", "puppy", "pet"),
+        ("cat", "cats", "kitten"),
+        ("tea", "coffee", "drink", "cup"),
+        ("kyoto", "paris", "travel", "moved", "city", "live"),
+        ("piano", "music", "song", "play"),
+        ("birthday", "cake", "party"),
+    )
+
+    name = "toy"
+
+    def __init__(self) -> None:
+        self.embedded: list[str] = []
+
+    async def dim(self) -> int:
+        return len(self.TOPICS) + 1
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        self.embedded.extend(texts)
+        return np.stack([self._vector(text) for text in texts])
+
+    def _vector(self, text: str) -> Vectors:
+        words = "".join(char if char.isalnum() else " " for char in text.lower()).split()
+        counts = [sum(word in topic for word in words) for topic in self.TOPICS]
+        vector = np.array([*counts, 0.1], dtype=np.float32)  # 0.1: no text is nowhere
+        return vector / np.linalg.norm(vector)
+
+    async def close(self) -> None:
+        pass

@@ -1,0 +1,77 @@
+"""Nobody recalls what they could not have read."""
+
+import pytest
+
+from memory.errors import ScopeError
+from memory.scope import Audience, Scope
+
+GUILD = "discord:1"
+
+
+def scope(conversation: str, audience: Audience = Audience.PUBLIC, **more) -> Scope:
+    return Scope(GUILD, conversation, "ada", audience, **more)
+
+
+async def texts(memory, where: Scope) -> list[str]:
+    return sorted(one.turn.text for one in await memory.recall(where, "What about the dog?"))
+
+
+@pytest.fixture
+async def told(memory, say):
+    """A dog in a public channel, one in a private channel, one in a direct message."""
+    for name, audience in (("general", Audience.PUBLIC), ("staff", Audience.PRIVATE), ("dm", Audience.DIRECT)):
+        await memory.remember(scope(name, audience), [say(f"a dog in {name}", conversation=name)])
+    return memory
+
+
+async def test_public_turns_are_recalled_everywhere_in_their_tenant(told):
+    assert await texts(told, scope("random")) == ["a dog in general"]
+    assert await texts(told, scope("staff", Audience.PRIVATE)) == ["a dog in general", "a dog in staff"]
+    assert await texts(told, scope("dm", Audience.DIRECT)) == ["a dog in dm", "a dog in general"]
+
+
+async def test_nothing_crosses_into_another_tenant(told):
+    elsewhere = Scope("discord:2", "general", "ada", Audience.PUBLIC)
+    assert await texts(told, elsewhere) == []
+
+
+async def test_where_outsiders_read_along_only_that_conversation_is_recalled(told):
+    assert await texts(told, scope("general", outsiders=True)) == ["a dog in general"]
+    assert await texts(told, scope("shared", outsiders=True)) == []
+
+
+async def test_a_narrow_scope_recalls_its_own_conversation_alone(told):
+    assert await texts(told, scope("staff", Audience.PRIVATE, narrow=True)) == ["a dog in staff"]
+
+
+async def test_an_open_thread_of_a_private_channel_shares_its_reach(told, say):
+    thread = scope("staff/thread", Audience.PRIVATE, parent="staff", open_to_parent=True)
+    await told.remember(thread, [say("a dog in the thread", conversation="staff/thread")])
+    both = ["a dog in general", "a dog in staff", "a dog in the thread"]
+    assert await texts(told, thread) == both
+    assert await texts(told, scope("staff", Audience.PRIVATE)) == both
+
+
+async def test_a_private_thread_keeps_to_itself(told, say):
+    thread = scope("staff/secret", Audience.PRIVATE, parent="staff")
+    await told.remember(thread, [say("a secret dog", conversation="staff/secret")])
+    assert "a secret dog" not in await texts(told, scope("staff", Audience.PRIVATE))
+
+
+@pytest.mark.parametrize("part", ["tenant", "conversation", "person"])
+@pytest.mark.parametrize("empty", ["", "  ", None, []])
+def test_an_empty_scope_is_an_error_and_never_everything(part, empty):
+    with pytest.raises(ScopeError, match=part):
+        Scope(**{"tenant": "t", "conversation": "c", "person": "p", "audience": Audience.PUBLIC, part: empty})
+
+
+def test_an_unknown_audience_is_an_error():
+    with pytest.raises(ScopeError, match="audience"):
+        Scope("t", "c", "p", "everyone")
+
+
+@pytest.mark.parametrize("other", [" c", "c ", "C", "c\x00", "c,public", "c" * 5000 + "x"])
+async def test_ids_that_redis_would_confuse_stay_apart(memory, say, other):
+    plain = "c" * 5000 if len(other) > 100 else "c"
+    await memory.remember(scope(plain, Audience.PRIVATE), [say("a dog", conversation=plain)])
+    assert await texts(memory, scope(other, Audience.PRIVATE)) == []

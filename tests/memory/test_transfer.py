@@ -1,0 +1,104 @@
+"""Files of turns: checked before anything is written, taken up again where they stopped."""
+
+import json
+
+import pytest
+
+from bot.ingest import locomo
+from memory import transfer
+from memory.errors import TransferError
+from memory.records import Turn
+from memory.scope import Audience, Scope
+
+
+def scope_of(turn: Turn) -> Scope:
+    return Scope("local:ada", turn.conversation, "ada", Audience.PUBLIC)
+
+
+def written(tmp_path, *lines: object):
+    file = tmp_path / "turns.jsonl"
+    file.write_text("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines))
+    return file
+
+
+TURN = {"id": "1", "conversation": "c", "author": "Ada", "role": "user", "text": "Hi", "sent_at": "2024-05-01T09:30:00Z"}
+
+
+def test_a_line_is_a_turn(tmp_path):
+    file = written(tmp_path, TURN, "", {**TURN, "id": 2, "sent_at": 1714555800000, "person": "u1", "role": "assistant"})
+    assert list(transfer.read_jsonl(file)) == [
+        Turn("1", "c", "Ada", "Ada", "user", "Hi", 1714555800000),
+        Turn("2", "c", "u1", "Ada", "assistant", "Hi", 1714555800000),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("{", "line 2: not JSON"),
+        ("[1]", "line 2: a JSON object is wanted"),
+        ({**TURN, "text": ""}, "line 2: text missing"),
+        ({"id": "1"}, "line 2: conversation, author, text, sent_at missing"),
+        ({**TURN, "role": "king"}, "role must be"),
+        ({**TURN, "sent_at": "yesterday"}, "sent_at must be ISO 8601"),
+        ({**TURN, "sent_at": -1}, "sent_at must be ISO 8601"),
+        ({**TURN, "text": "\ud800"}, "lone surrogate"),
+        ({**TURN, "text": ["a"]}, "text must be text"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path, line, told):
+    with pytest.raises(TransferError, match=told):
+        list(transfer.read_jsonl(written(tmp_path, TURN, line)))
+
+
+def test_bytes_that_are_no_text_are_named(tmp_path):
+    file = tmp_path / "turns.jsonl"
+    file.write_bytes(b'{"id": "\xff"}\n')
+    with pytest.raises(TransferError, match="line 1: not UTF-8"):
+        list(transfer.read_jsonl(file))
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(TransferError, match=r"nothing\.jsonl cannot be read"):
+        list(transfer.read_jsonl(tmp_path / "nothing.jsonl"))
+
+
+async def test_an_interrupted_import_goes_on_and_gives_the_same(memory, client, keys, tmp_path):
+    turns = [Turn(f"t{n}", "c", "Ada", "Ada", "user", f"dog number {n}", n) for n in range(150)]
+    steps: list[int] = []
+
+    def stop_after(count: int):
+        def step(done: int) -> None:
+            steps.append(done)
+            if len(steps) == count:
+                raise KeyboardInterrupt
+
+        return step
+
+    with pytest.raises(KeyboardInterrupt):
+        await transfer.bring_in(memory, turns, scope_of, stop_after(1))
+    done = await transfer.bring_in(memory, turns, scope_of, steps.append)
+    assert (done.new, done.known) == (86, 64)
+    again = await transfer.bring_in(memory, turns, scope_of, steps.append)
+    assert (again.new, again.known) == (0, 150)
+    assert await memory.recent(scope_of(turns[0]), 200) == tuple(turns)
+
+
+def test_locomo_files_are_read(locomo_file):
+    [conversation] = locomo.read(locomo_file)
+    assert [turn.id for turn in conversation.turns] == ["D1:1", "D1:2", "D1:3"]
+    assert conversation.turns[2].text == "Look at my tea cup! [image: a green cup]"
+    assert conversation.turns[0].sent_at == 1683554160000  # 8 May 2023, 13:56 UTC
+    assert [(one.category, one.relevant) for one in conversation.questions] == [
+        (4, ("D1:1",)),
+        (1, ("D1:2",)),
+        (5, ("D1:2",)),
+    ]
+
+
+@pytest.mark.parametrize("text", ["[1]", '[{"conversation": {"session_1": []}}]', "[", '["\\ud800"]'])
+def test_what_is_not_a_locomo_file_is_named(tmp_path, text):
+    file = tmp_path / "wrong.json"
+    file.write_text(text)
+    with pytest.raises(TransferError, match="is not a LoCoMo file"):
+        locomo.read(file)
