@@ -15,7 +15,7 @@ from redis import exceptions
 
 from bot import wiring
 from bot.models.base import Message, Piece
-from bot.models.tokens import TiktokenTokenizer
+from bot.models.openai_tokens import TiktokenTokenizer
 from bot.settings import Settings
 from memory.batch import command, explained
 from memory.errors import LoreError

@@ -6,6 +6,7 @@ LoreError (memory/errors.py)
 ├── MessageTooLong          a message that no cut can make answerable
 ├── MessageUnreadable       bytes that are not text
 ├── WeightsError            weights that cannot be fetched or do not match their checksum
+├── ExtraMissing            a package that only an extra of Lorebot installs
 └── ModelError              the model gave no whole answer
     ├── ModelUnavailable    nothing answers at its address, or it failed on its side
     ├── ModelBusy           it asks us to come back later (429)
@@ -37,6 +38,10 @@ class MessageUnreadable(LoreError):
 
 class WeightsError(LoreError):
     """Weights that cannot be fetched or do not match their checksum."""
+
+
+class ExtraMissing(LoreError):
+    """A package that only an extra of Lorebot installs."""
 
 
 class ModelError(LoreError):

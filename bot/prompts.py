@@ -11,11 +11,14 @@ from bot.errors import PromptError
 
 
 class Prompts:
-    """The prompts that ship with Lorebot; a file of the same name in `folder` takes a prompt's place."""
+    """The prompts that ship with Lorebot; a file of the same name in `folder` takes a prompt's place.
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self._folders = [folder] if folder else []
-        self._folders.append(_shipped())
+    style: a folder of the shipped prompts whose prompts are preferred, such as `local`.
+    """
+
+    def __init__(self, folder: Path | None = None, style: str | None = None) -> None:
+        shipped = _shipped()
+        self._folders = [one for one in (folder, shipped / style if style else None, shipped) if one]
         self._templates: dict[str, tuple[Template, frozenset[str]]] = {}
 
     def render(self, name: str, /, **variables: Any) -> str:

@@ -48,8 +48,8 @@ class Settings(BaseSettings):
         None, ge=512, description="the model's context in tokens, where its name does not tell"
     )
     prompt_tokens: int | None = Field(None, ge=200, description="the most a prompt may take; default 6000, local 900")
-    reply_tokens: int | None = Field(None, ge=16, description="the most a reply may take; default 2000, local 400")
-    threads: int = Field(2, ge=1, description="CPU threads for the local chat model")
+    reply_tokens: int | None = Field(None, ge=16, description="the most a reply may take; default 2000, local 200")
+    threads: int = Field(1, ge=1, description="CPU threads for the local chat model; more only on an idle machine")
 
     openai_api_key: SecretStr | None = Field(
         None, validation_alias="OPENAI_API_KEY", description="the key for OpenAI, or for the server at OPENAI_BASE_URL"

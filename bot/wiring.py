@@ -4,20 +4,32 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import platformdirs
 import redis.asyncio
-from memory.server import EmbeddedServer
 from ulid import ULID
 
-from bot.apps.chat import ChatApp
+from bot.apps.chat import ChatApp, ChatOptions
 from bot.engine import Engine
 from bot.ledger import Ledger
+from bot.models import weights
 from bot.models.base import ChatModel
 from bot.prompts import Prompts
-from bot.settings import Settings
+from bot.settings import Provider, Settings
 from memory import connect, index
+from memory.embedder import Embedder
 from memory.keys import Keys
 from memory.memory import Memory
+from memory.server import EmbeddedServer
+from memory.views import IndexOptions
+
+if TYPE_CHECKING:
+    from bot.models.endpoint import Endpoint
+
+DEFAULT_CHAT_MODEL = "gpt-4.1-mini"
+DEFAULT_EMBED_MODEL = "text-embedding-3-small"
 
 Progress = Callable[[str, float | None], None]  # what is being done, and how much of it (0 to 1, None: unknown)
 
@@ -39,7 +51,7 @@ async def bot(settings: Settings, progress: Progress) -> AsyncIterator[Bot]:
         memory = await stack.enter_async_context(opened_memory(settings, progress))
         model = await chat_model(settings, progress)
         stack.push_async_callback(model.close)
-        app = ChatApp(memory, model, Prompts(settings.prompts), chat_options(settings))
+        app = ChatApp(memory, model, prompts(settings), chat_options(settings))
         ledger = Ledger(memory.keys, owner=str(ULID()))
         engine = Engine(memory, app, ledger, name=settings.name, max_message=settings.max_message)
         yield Bot(settings, memory, model, engine)
@@ -72,17 +84,104 @@ async def throwaway_memory(settings: Settings, progress: Progress) -> AsyncItera
 @asynccontextmanager
 async def opened_redis(settings: Settings, progress: Progress) -> AsyncIterator["redis.asyncio.Redis"]:
     """Connect to REDIS_URL, or start the embedded server first."""
-    if settings.redis_url is not None:
-        url = settings.redis_url.get_secret_value()
-    else:
-        url = await embedded_server(settings).start(progress)
-    client = connect.client(url)
-    try:
+    async with AsyncExitStack() as stack:
+        if settings.redis_url is not None:
+            url = settings.redis_url.get_secret_value()
+        else:
+            server = embedded_server(settings)
+            stack.callback(server.leave)
+            url = await server.start(progress)
+        client = connect.client(url)
+        stack.push_async_callback(client.aclose)
         yield client
-    finally:
-        await client.aclose()
 
 
 def embedded_server(settings: Settings) -> EmbeddedServer:
     """Return the embedded server of the data folder."""
     return EmbeddedServer(settings.data_dir / "redis")
+
+
+async def chat_model(settings: Settings, progress: Progress) -> ChatModel:
+    """Return the model that answers; local weights are fetched first where they are missing."""
+    if settings.chat_provider == "local":
+        from bot.models.local_chat import LocalChat  # needs an extra
+
+        file = settings.chat_model_path or await fetched(weights.CHAT, progress)
+        return LocalChat(
+            file,
+            threads=settings.threads,
+            stall_timeout=settings.stall_timeout,
+            context_window=settings.context_window,
+        )
+    from bot.models.openai_chat import OpenAIChat  # heavy
+
+    name = settings.chat_model or DEFAULT_CHAT_MODEL
+    return OpenAIChat(endpoint(settings, settings.chat_provider), name, context_window=settings.context_window)
+
+
+async def embedding_model(settings: Settings, progress: Progress) -> Embedder:
+    """Return the embedder; local weights are fetched first where they are missing."""
+    if settings.embed_provider == "local":
+        from bot.models.local_embedder import LocalEmbedder  # needs an extra
+
+        if settings.embed_model:
+            folder = Path(settings.embed_model).expanduser()
+            return LocalEmbedder(folder, folder.resolve().name)
+        return LocalEmbedder(await fetched(weights.EMBEDDING, progress))
+    from bot.models.openai_embedder import OpenAIEmbedder  # heavy
+
+    return OpenAIEmbedder(endpoint(settings, settings.embed_provider), settings.embed_model or DEFAULT_EMBED_MODEL)
+
+
+async def fetched(wanted: weights.Weights, progress: Progress) -> Path:
+    """Return local weights from the cache folder, downloaded where they are missing."""
+    cache = Path(platformdirs.user_cache_dir("lorebot"))
+    return await weights.fetch(wanted, cache, lambda what, done, total: progress(f"fetching {what}", done / total))
+
+
+def endpoint(settings: Settings, provider: Provider) -> "Endpoint":
+    """Return where a provider's models answer."""
+    from bot.models.endpoint import Endpoint  # heavy
+
+    azure = provider == "azure"
+    return Endpoint(
+        kind="azure" if azure else "openai",
+        base_url=settings.azure_endpoint if azure else settings.openai_base_url,
+        api_key=settings.azure_api_key if azure else settings.openai_api_key,
+        ad_token=settings.azure_ad_token if azure else None,
+        organization=None if azure else settings.openai_org_id,
+        api_version=settings.azure_api_version if azure else None,
+        connect_timeout=settings.connect_timeout,
+        stall_timeout=settings.stall_timeout,
+        proxy=settings.proxy,
+        pool_size=settings.pool_size,
+        verify_tls=settings.verify_tls,
+    )
+
+
+def prompts(settings: Settings) -> Prompts:
+    """Return the prompts: the operator's own, for a small local model short ones, then the usual ones."""
+    return Prompts(settings.prompts, style="local" if settings.chat_provider == "local" else None)
+
+
+def chat_options(settings: Settings) -> ChatOptions:
+    """Return how chats are held; a small local model reads slowly and gets lost in long prompts."""
+    local = settings.chat_provider == "local"
+    return ChatOptions(
+        name=settings.name,
+        prompt_tokens=settings.prompt_tokens or (900 if local else 6000),
+        reply_tokens=settings.reply_tokens or (200 if local else 2000),
+        recall=min(settings.recall_turns, 4) if local else settings.recall_turns,
+        window=min(settings.window_turns, 2) if local else settings.window_turns,
+        own_words=not local,
+    )
+
+
+def index_options(settings: Settings) -> IndexOptions:
+    """Return how the index is built and searched."""
+    return IndexOptions(
+        m=settings.hnsw_m,
+        ef_construction=settings.hnsw_ef_construction,
+        ef_runtime=settings.hnsw_ef_runtime,
+        dtype=settings.vector_dtype,
+    )

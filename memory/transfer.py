@@ -95,13 +95,13 @@ def _text(found: dict[str, Any], name: str, where: str) -> str:
 
 def _role(value: object, where: str) -> Role:
     if value in ("user", "assistant", "system"):
-        return value  # type: ignore[return-value]
+        return value
     raise TransferError(f"{where}: role must be user, assistant or system")
 
 
 def _status(value: object, where: str) -> Status:
     try:
-        return Status(value)
+        return Status(str(value))
     except ValueError as error:
         raise TransferError(f"{where}: status must be one of {', '.join(Status)}") from error
 

@@ -95,11 +95,19 @@ class Talk:
         self.model = model
         self.scope = scope
         self.memory = memory
-        self.app = ChatApp(memory, model, Prompts(), ChatOptions(**{"prompt_tokens": 1000, "reply_tokens": 200, **options}))
+        self.app = ChatApp(
+            memory, model, Prompts(), ChatOptions(**{"prompt_tokens": 1000, "reply_tokens": 200, **options})
+        )
         self.engine = Engine(memory, self.app, Ledger(memory.keys, owner), name="Lorebot", max_message=100_000)
 
     def incoming(self, text: str, **changes: object) -> Incoming:
-        message = {"id": str(ULID()), "scope": self.scope, "author": "Ada", "text": text, "sent_at": time.time_ns() // 10**6}
+        message = {
+            "id": str(ULID()),
+            "scope": self.scope,
+            "author": "Ada",
+            "text": text,
+            "sent_at": time.time_ns() // 10**6,
+        }
         return Incoming(**{**message, **changes})  # type: ignore[arg-type]
 
     async def events(self, incoming: Incoming) -> list[Event]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,7 @@ from bot import budget
 from bot.errors import MessageTooLong
 from bot.models.base import ChatModel, Finished, Message
 from bot.prompts import Prompts
-from bot.records import Answered, Event, Incoming, Notice, Tokens
+from bot.records import Answered, Event, Incoming, Notice, Seen, Tokens
 from memory.memory import Glance, Memory
 from memory.records import Context, Recalled, Status, Turn
 
@@ -23,6 +23,7 @@ class ChatOptions:
     """How a chat is held.
 
     prompt_tokens, reply_tokens: at most. recall: turns recalled, at most. window: recent turns, at most.
+    own_words: whether the bot's own replies are quoted from memory; what a small model made up would mislead it.
     """
 
     name: str = "Lorebot"
@@ -30,6 +31,7 @@ class ChatOptions:
     reply_tokens: int = 2000
     recall: int = 12
     window: int = 20
+    own_words: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,10 @@ class ChatApp:
         the budget. Raises MessageTooLong where the context is too small for any message.
         """
         system = self._system(incoming)
+        incoming = replace(incoming, context=self._shown(incoming))
         text, cut = self._fitting(incoming, system)
         room = self.budget - self._cost([system, self._message(incoming, text, ())])
-        pool = [one for one in context.recalled if one.turn.text.strip()]
+        pool = [one for one in context.recalled if one.turn.text.strip() and self._quotable(one.turn)]
         recent = [turn for turn in context.recent if turn.text.strip()]
         names = len({turn.author for turn in recent if turn.role == "user"} | {incoming.author}) > 1
         window = self._newest(recent, room // 2, names)
@@ -140,20 +143,36 @@ class ChatApp:
         )
 
     def _message(self, incoming: Incoming, text: str, recalled: Sequence[Recalled]) -> Message:
-        by_time = sorted((one.turn for one in recalled), key=lambda turn: turn.sent_at)
         zone = ZoneInfo(incoming.timezone)
+        quotes = [
+            {
+                "day": day(one.turn, zone),
+                "author": one_line(one.turn.author),
+                "quote": quoted(one.turn.text),
+                "sent_at": one.turn.sent_at,
+                "rank": rank,
+            }
+            for rank, one in enumerate(recalled)
+        ]
         return Message(
             "user",
             self._prompts.render(
                 "message",
                 message=text,
-                recalled=[
-                    {"day": day(turn, zone), "author": one_line(turn.author), "quote": quoted(turn.text)}
-                    for turn in by_time
-                ],
+                author=one_line(incoming.author),
+                recalled=quotes,
                 context=[{"author": one_line(seen.author), "quote": quoted(seen.text)} for seen in incoming.context],
             ),
         )
+
+    def _shown(self, incoming: Incoming) -> list[Seen]:
+        """Return what fits of the screen around the message, into a quarter of the budget; the latest is kept."""
+        count = self._model.tokenizer.count
+        latest = reversed(incoming.context)
+        kept = budget.fit(
+            latest, self.budget // 4, lambda seen: 6 + count(f"{one_line(seen.author)}: {quoted(seen.text)}")
+        )
+        return kept[::-1]
 
     def _fitting(self, incoming: Incoming, system: Message) -> tuple[str, int]:
         """Return the message's text, cut where it alone is too long, and the tokens left out."""
@@ -182,6 +201,9 @@ class ChatApp:
     def _best(self, pool: Sequence[Recalled], window: Sequence[Turn], room: int, incoming: Incoming) -> list[Recalled]:
         unseen = [one for one in pool if one.turn not in window]
         return budget.fill(unseen, room, lambda one: self._quoted([one], incoming))[: self._options.recall]
+
+    def _quotable(self, turn: Turn) -> bool:
+        return self._options.own_words or turn.role != "assistant"
 
     def _spent(self, window: Sequence[Turn], names: bool) -> int:
         tokenizer = self._model.tokenizer

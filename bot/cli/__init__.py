@@ -16,6 +16,7 @@ _NOUNS = {
     "eval": "Measure how well memory finds what it should.",
     "doctor": "Check Redis, models, tokenizer and settings.",
     "server": "The embedded Redis: status, stop.",
+    "weights": "Fetch the local models' weights.",
 }
 
 

@@ -1,4 +1,4 @@
-"""lorebot doctor: is everything there that the bot needs?"""
+"""lorebot doctor: look at everything that the bot needs."""
 
 import json
 import sys

@@ -43,6 +43,9 @@ def as_json(command: Command) -> Command:
 def starting() -> Iterator[Tell]:
     """Show what is done until things have started; nothing stays on the screen, a pipe sees nothing."""
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda what, done: None
+        return
     with Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as bars:
         tasks: dict[str, Any] = {}
 
@@ -59,8 +62,12 @@ def starting() -> Iterator[Tell]:
 @contextmanager
 def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar over so many steps, on standard error."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda steps: None
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Progress(*columns, console=console, transient=True) as bars:
         task = bars.add_task(what, total=total)
         yield lambda steps: bars.advance(task, steps)
 

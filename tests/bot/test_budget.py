@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bot import budget
 from bot.apps.chat import ChatApp, ChatOptions
 from bot.errors import MessageTooLong
-from bot.models.tokens import TiktokenTokenizer
+from bot.models.openai_tokens import TiktokenTokenizer
 from bot.prompts import Prompts
 from bot.records import Incoming, Seen
 from memory.records import Context, Recalled, Status, Turn
@@ -18,9 +18,18 @@ from tests.fakes import ScriptedModel
 
 HOSTILE = st.one_of(
     st.text(max_size=400),
-    st.sampled_from(["<|endoftext|>", "<|im_start|>system\n", "{{ name }}", "{% raw %}", "\u202e", "🏳️‍🌈", "\n- 1 May 2020, Ada: ", "¯\\_(ツ)_/¯"]).map(
-        lambda part: part * 20
-    ),
+    st.sampled_from(
+        [
+            "<|endoftext|>",
+            "<|im_start|>system\n",
+            "{{ name }}",
+            "{% raw %}",
+            "\u202e",
+            "🏳️‍🌈",
+            "\n- 1 May 2020, Ada: ",
+            "¯\\_(ツ)_/¯",
+        ]
+    ).map(lambda part: part * 20),
     st.characters(codec="utf-8").map(lambda char: char * 1500),
     st.integers(1, 3000).map(lambda length: "a" * length),
     st.integers(1, 400).map(lambda length: "word " * length),
@@ -42,7 +51,12 @@ def turns(draw) -> list[Turn]:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    message=HOSTILE, author=NAMES, recent=turns(), old=turns(), seen=st.lists(HOSTILE, max_size=2), most=st.integers(300, 1500)
+    message=HOSTILE,
+    author=NAMES,
+    recent=turns(),
+    old=turns(),
+    seen=st.lists(HOSTILE, max_size=2),
+    most=st.integers(300, 1500),
 )
 def test_a_prompt_never_exceeds_its_budget(message, author, recent, old, seen, most):
     model = ScriptedModel(context_window=4000)
@@ -66,9 +80,7 @@ def test_fill_passes_over_what_does_not_fit():
     assert budget.fill([3, 4, 5, 1], 8, int) == [3, 4, 1]
 
 
-@pytest.mark.parametrize(
-    ("text", "tokens"), [("", 3 + 5), ("hello world", 3 + 5 + 2), ("<|endoftext|>", 3 + 5 + 7)]
-)
+@pytest.mark.parametrize(("text", "tokens"), [("", 3 + 5), ("hello world", 3 + 5 + 2), ("<|endoftext|>", 3 + 5 + 7)])
 def test_a_prompt_costs_its_text_and_its_overhead(text, tokens):
     from bot.models.base import Message
 

@@ -21,7 +21,14 @@ def written(tmp_path, *lines: object):
     return file
 
 
-TURN = {"id": "1", "conversation": "c", "author": "Ada", "role": "user", "text": "Hi", "sent_at": "2024-05-01T09:30:00Z"}
+TURN = {
+    "id": "1",
+    "conversation": "c",
+    "author": "Ada",
+    "role": "user",
+    "text": "Hi",
+    "sent_at": "2024-05-01T09:30:00Z",
+}
 
 
 def test_a_line_is_a_turn(tmp_path):

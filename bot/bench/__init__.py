@@ -1,0 +1,1 @@
+"""How long memory takes, on the real Redis."""

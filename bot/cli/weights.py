@@ -1,0 +1,23 @@
+"""lorebot weights: the local models' files."""
+
+import click
+
+from bot import settings, wiring
+from bot.cli.shared import asynchronous, starting
+from bot.models import weights
+
+
+@click.command()
+@asynchronous
+async def command() -> None:
+    """Fetch the local models' weights into the cache folder, where they are missing; they come with their checksums.
+
+    \b
+    Example:
+      lorebot weights
+    """
+    settings.load()
+    for wanted in (weights.EMBEDDING, weights.CHAT):
+        with starting() as progress:
+            where = await wiring.fetched(wanted, progress)
+        print(f"{wanted.name} ({wanted.licence}): {where}")

@@ -1,0 +1,164 @@
+"""Chat with any model that speaks OpenAI's API: OpenAI, Azure, Ollama, LM Studio, llama.cpp, vLLM."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from json import JSONDecodeError
+from typing import cast
+
+from openai import APIError, AsyncStream, BadRequestError, UnprocessableEntityError
+from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+from openai.types.chat.chat_completion_chunk import ChoiceDelta
+
+from bot.models.base import Finished, Message, Piece, Tokenizer
+from bot.models.dialect import Dialect
+from bot.models.endpoint import Endpoint, client
+from bot.models.faults import Faults
+from bot.models.openai_tokens import TiktokenTokenizer
+from bot.models.tokens import readable
+from bot.models.windows import context_window as usual_window
+
+USAGE_WAIT = 2.0  # seconds for token counts to follow once the reply is whole
+MALFORMED = (JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError)  # reading a chunk of an unknown form
+
+Chunks = AsyncStream[ChatCompletionChunk]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a chunk adds to the reply. tokens: of prompt and completion."""
+
+    text: str = ""
+    finish: str | None = None
+    tokens: tuple[int | None, int | None] | None = None
+    alive: bool = False
+
+
+class OpenAIChat:
+    """Streams replies of a model, or of Azure's deployment, called `name`."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        name: str,
+        *,
+        context_window: int | None = None,
+        tokenizer: Tokenizer | None = None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._client = client(endpoint)
+        self._name = name
+        self._context_window = context_window or usual_window(name)
+        self._tokenizer = tokenizer or TiktokenTokenizer.for_model(name)
+        self._faults = Faults(endpoint, name, variable="LOREBOT_CHAT_MODEL")
+        self._dialect = Dialect("max_completion_tokens" if endpoint.is_openai else "max_tokens")
+
+    @property
+    def name(self) -> str:
+        """The model's or deployment's name."""
+        return self._name
+
+    @property
+    def context_window(self) -> int:
+        """Tokens that prompt and reply may take together."""
+        return self._context_window
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that prompts are budgeted with."""
+        return self._tokenizer
+
+    async def stream(self, messages: Sequence[Message], *, max_tokens: int) -> AsyncIterator[Piece | Finished]:
+        """Yield the reply piece by piece, then one Finished; closing the iterator closes the connection.
+
+        Requests that fail before the reply begins are repeated by the openai package; a reply that has begun is not.
+        Raises ModelError.
+        """
+        chunks = await self._asked(messages, max_tokens)
+        try:
+            part = Part()
+            while part.finish is None:
+                part = await self._next(chunks)
+                if part.text:
+                    yield Piece(part.text)
+            if part.finish == "content_filter":
+                raise self._faults.filtered()
+            if part.finish == "error":  # OpenRouter's word for a failure amid the reply
+                raise self._faults.truncated()
+            prompt, completion = await self._tokens(chunks) or part.tokens or (None, None)
+            yield Finished(part.finish == "length", prompt, completion)
+        finally:
+            await chunks.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _asked(self, messages: Sequence[Message], max_tokens: int) -> Chunks:
+        """Send the prompt, again in another dialect where the server does not know a parameter."""
+        prompt = [{"role": message.role, "content": readable(message.content)} for message in messages]
+        tried: set[Dialect] = set()
+        while True:
+            tried.add(self._dialect)
+            try:
+                chunks: Chunks = await self._client.chat.completions.create(
+                    model=self._name,
+                    messages=cast("list[ChatCompletionMessageParam]", prompt),
+                    stream=True,
+                    **self._dialect.parameters(max_tokens),
+                )
+                return chunks
+            except (BadRequestError, UnprocessableEntityError) as error:
+                other = self._dialect.adapted(str(error.body))
+                if other is None or other in tried:
+                    raise self._faults.before_reply(error) from error
+                self._dialect = other
+            except APIError as error:
+                raise self._faults.before_reply(error) from error
+
+    async def _next(self, chunks: Chunks) -> Part:
+        """Return the next part of the reply; pings and empty chunks are none, so they don't hold off the timeout."""
+        try:
+            async with asyncio.timeout(self._endpoint.stall_timeout):
+                while True:
+                    part = _read(await anext(chunks))
+                    if part.alive:
+                        return part
+        except StopAsyncIteration as error:
+            raise self._faults.truncated() from error
+        except TimeoutError as error:
+            raise self._faults.stalled() from error
+        except APIError as error:
+            raise self._faults.amid_reply(error) from error
+        except MALFORMED as error:
+            raise self._faults.malformed() from error
+
+    async def _tokens(self, chunks: Chunks) -> tuple[int | None, int | None] | None:
+        """Read to the end of the stream and return its token counts; the reply is whole, nothing fails it now."""
+        tokens = None
+        try:
+            async with asyncio.timeout(USAGE_WAIT):
+                while True:
+                    tokens = _read(await anext(chunks)).tokens or tokens
+        except (StopAsyncIteration, TimeoutError, APIError, *MALFORMED):
+            return tokens
+
+
+def _read(chunk: ChatCompletionChunk) -> Part:
+    """Return what a chunk says; servers leave out what the API's types promise."""
+    usage = chunk.usage
+    tokens = (usage.prompt_tokens, usage.completion_tokens) if usage else None
+    if not chunk.choices:
+        return Part(tokens=tokens)
+    choice = chunk.choices[0]
+    delta = choice.delta
+    finish = choice.finish_reason or None
+    if delta is None:
+        return Part(finish=finish, tokens=tokens, alive=bool(finish))
+    text = (delta.content or "") + (delta.refusal or "")
+    return Part(text, finish, tokens, alive=bool(text or finish or _thinks(delta)))
+
+
+def _thinks(delta: ChoiceDelta) -> bool:
+    """Say whether the delta carries something else than text: reasoning, as DeepSeek and llama.cpp send it."""
+    return any((delta.model_extra or {}).values())

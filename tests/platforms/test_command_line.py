@@ -1,0 +1,208 @@
+"""`lorebot` as people and scripts call it: pipes, JSON, exit codes, clear errors."""
+
+import asyncio
+import json
+
+import pytest
+
+from memory import binary
+from tests.bot.model_server import Say
+from tests.platforms.conftest import saying
+
+
+async def test_a_line_from_a_pipe_is_a_turn_and_only_answers_go_to_standard_output(home, model):
+    model.will(saying("Nice", " to meet you."), saying("Rex."))
+    ran = await home.run("repl", given=b"My dog is called Rex.\nWhat is my dog called?\n")
+    assert ran.out == "Nice to meet you.\nRex.\n"
+    assert "0 turns remembered" in ran.err
+    assert ran.code == 0
+
+
+async def test_what_was_said_is_known_after_a_restart(home, model):
+    model.will(saying("Noted."))
+    await home.run("repl", given=b"My dog is called Rex.\n/new\n")
+    model.will(saying("Rex."))
+    ran = await home.run("repl", given=b"What is my dog called?\n/why\n")
+    assert "My dog is called Rex." in model.seen[-1].body["messages"][-1]["content"]
+    assert "ada: My dog is called Rex." in ran.out
+    assert "2 turns remembered" in ran.err
+
+
+async def test_commands_work_from_a_pipe(home, model):
+    model.will(saying("Noted."))
+    lines = [
+        b"/memory list", b"My cat is black", b"/memory search cat", b"/user bob", b"/memory list", b"/user ada",
+        b"/conversation work", b"/memory list", b"/nonsense", b"/quit", b"never",
+    ]  # fmt: skip
+    ran = await home.run("repl", given=b"\n".join(lines))
+    told = ran.out.splitlines()
+    assert told[0] == "Nothing is remembered here yet."
+    assert told[1] == "Noted."
+    assert "ada: My cat is black (vector 1.00" in told[2]
+    after = told[told.index("You are bob now.") :]
+    assert after[1] == "Nothing is remembered here yet."
+    assert "The last 2 of 2 turns:" in ran.out
+    assert "There is no command `/nonsense`." in ran.out
+    assert len(model.seen) == 1
+
+
+async def test_ask_prints_the_answer_alone(home, model):
+    model.will(saying("Forty", "-two."))
+    ran = await home.run("ask", "What is the answer?")
+    assert (ran.out, ran.err, ran.code) == ("Forty-two.\n", "", 0)
+
+
+async def test_ask_takes_what_is_piped_in(home, model):
+    model.will(saying("A list."))
+    await home.run("ask", "Summarise this", given="milk\nbread ☕\n".encode())
+    assert model.seen[0].body["messages"][-1]["content"] == "Summarise this\n\nmilk\nbread ☕"
+
+
+async def test_ask_as_json_tells_what_the_answer_was_made_from(home, model):
+    model.will(saying("Noted."), saying("Rex."))
+    await home.run("repl", given=b"My dog is called Rex.\n/new\n")
+    found = json.loads((await home.run("ask", "--json", "What is my dog called?")).out)
+    assert set(found) == {"answer", "turn_id", "model", "recalled", "recent", "tokens"}
+    assert (found["answer"], found["recent"]) == ("Rex.", [])
+    first = found["recalled"][0]
+    assert first["text"] == "My dog is called Rex."
+    assert {"id", "text", "author", "sent_at", "score", "signals"} <= set(first)
+    assert found["tokens"] == {"prompt": 7, "completion": 2, "budget": 6000}
+
+
+async def test_recall_needs_no_model(home, model):
+    home.settings["OPENAI_BASE_URL"] = "http://127.0.0.1:9/v1"
+    (home.folder / "turns.jsonl").write_text(
+        "".join(
+            json.dumps({"id": str(n), "conversation": "c", "author": "Ada", "text": text, "sent_at": n * 1000}) + "\n"
+            for n, text in enumerate(["I moved to Kyoto.", "The piano is out of tune."])
+        )
+    )
+    ran = await home.run("memory", "import", "turns.jsonl")
+    assert ran.out == "2 turns remembered, 0 were known already.\n"
+    found = json.loads((await home.run("recall", "Where do I live?", "-k", "1", "--json")).out)
+    assert [one["text"] for one in found] == ["I moved to Kyoto."]
+    listed = json.loads((await home.run("memory", "list", "--json")).out)
+    assert [one["id"] for one in listed] == ["0", "1"]
+
+
+async def test_evaluation_prints_its_figures_and_writes_its_rows(home, locomo_file):
+    ran = await home.run("eval", "locomo", str(locomo_file), "--json", "--out", "rows.jsonl")
+    report = json.loads(ran.out)
+    assert report["overall"]["recall@10"] == 1.0
+    rows = [json.loads(line) for line in (home.folder / "rows.jsonl").read_text().splitlines()]
+    assert [row["category"] for row in rows] == [4, 1, 5]
+    assert json.loads((await home.run("memory", "list", "--json")).out) == []
+
+
+async def test_the_doctor_finds_everything_well(home, model):
+    model.will(saying("Hello."))
+    ran = await home.run("doctor", "--json")
+    findings = {one["check"]: one["verdict"] for one in json.loads(ran.out)}
+    assert set(findings.values()) == {"good"}, ran.out
+    assert {"redis", "query engine", "persistence", "maxmemory-policy", "embedder", "chat model", "tokenizer"} <= set(
+        findings
+    )
+    assert ran.code == 0
+
+
+async def test_the_doctor_names_each_fix_and_swapped_tokens(home, model):
+    model.will(Say(status=401, body={"error": {"message": "Incorrect API key", "code": "invalid_api_key"}}))
+    home.settings |= {"SLACK_BOT_TOKEN": "xapp-secret", "SLACK_APP_TOKEN": "xoxb-secret", "OPENAI_API_KEY": "sk-secret"}
+    ran = await home.run("doctor")
+    assert "BAD  SLACK_BOT_TOKEN: should begin with xoxb-, but is an app-level token" in ran.out
+    assert "BAD  SLACK_APP_TOKEN: should begin with xapp-, but is a bot token" in ran.out
+    assert "OPENAI_API_KEY" in ran.out
+    assert "secret" not in ran.out + ran.err
+    assert ran.code == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        ("REDIS_URL", "redis://127.0.0.1:9/0", "check that it runs and that REDIS_URL points to it"),
+        ("REDIS_URL", "http://localhost", "REDIS_URL must begin with one of redis://"),
+        ("LOREBOT_THREADS", "many", "LOREBOT_THREADS: "),
+        ("LOREBOT_EMBED_MODEL", "/nowhere", "LOREBOT_EMBED_MODEL"),
+        ("LOREBOT_LLM", "azure", "AZURE_OPENAI_ENDPOINT is not set"),
+        ("LOREBOT_DATA_DIR", "/proc/nowhere", "/proc/nowhere"),
+    ],
+)
+async def test_a_wrong_setting_is_one_clear_sentence(home, setting, value, told):
+    home.settings[setting] = value
+    ran = await home.run("ask", "Hi!")
+    assert told in ran.err
+    assert "Traceback" not in ran.err
+    assert (ran.out, ran.code) == ("", 1)
+
+
+async def test_a_model_error_is_told_and_the_message_kept(home, model):
+    model.will(Say(status=404, body={"error": {"message": "no such model", "code": "model_not_found"}}))
+    ran = await home.run("repl", given=b"My dog is called Rex.\n/memory list\n")
+    assert "LOREBOT_CHAT_MODEL" in ran.err
+    assert "My dog is called Rex." in ran.out
+    assert ran.code == 1
+
+
+async def test_bytes_that_are_no_text_are_refused_and_the_other_lines_answered(home, model):
+    model.will(saying("Yes?"))
+    ran = await home.run("repl", given=b"caf\xe9\nHello\n")
+    assert "not UTF-8 (byte 0xe9 at 3)" in ran.err
+    assert (ran.out, ran.code) == ("Yes?\n", 1)
+    ran = await home.run("ask", given=b"caf\xe9")
+    assert "standard input is not UTF-8" in ran.err
+    assert ran.code == 1
+
+
+async def test_a_file_that_cannot_be_read_is_named(home):
+    ran = await home.run("memory", "import", "nothing.jsonl")
+    assert "nothing.jsonl cannot be read: No such file or directory" in ran.err
+    assert ran.code == 1
+
+
+async def test_a_redis_without_the_query_engine_is_one_clear_sentence(home, tmp_path):
+    plain = await binary.find()
+    socket = home.folder / "plain.sock"
+    process = await asyncio.create_subprocess_exec(
+        str(plain.server), "--port", "0", "--unixsocket", str(socket), "--save", "", stdout=asyncio.subprocess.DEVNULL
+    )
+    try:
+        while not socket.exists():
+            await asyncio.sleep(0.01)
+        home.settings["REDIS_URL"] = f"unix://{socket}"
+        ran = await home.run("ask", "Hi!")
+        assert "this Redis has no query engine" in ran.err
+        assert ran.code == 1
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_an_index_of_another_embedder_is_one_clear_sentence(home, model):
+    model.will(saying("Noted."))
+    await home.run("ask", "Hi!")
+    home.settings |= {"LOREBOT_EMBEDDER": "openai", "LOREBOT_EMBED_MODEL": "other"}
+    model.will(Say(body={"object": "list", "data": [{"index": 0, "embedding": [0.6, 0.8]}], "model": "other"}))
+    ran = await home.run("ask", "Hi!")
+    assert "indexed with the embedder bge-small-en-v1.5-int8 (384 dimensions), but the configured one is" in ran.err
+    assert "other (2 dimensions); set the embedder back" in ran.err
+    assert ran.code == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["", "repl", "ask", "recall", "memory", "memory import", "memory list", "memory search", "eval", "eval locomo",
+     "doctor", "server", "server status", "server stop", "weights"],
+)  # fmt: skip
+async def test_every_help_has_an_example(home, words):
+    ran = await home.run(*words.split(), "--help")
+    assert "Example:" in ran.out
+    assert ran.code == 0
+
+
+async def test_wrong_usage_exits_with_2(home):
+    assert (await home.run("recall")).code == 2
+    assert (await home.run("nonsense")).code == 2
+    ran = await home.run("ask")
+    assert "nothing is asked" in ran.err
+    assert ran.code == 2
