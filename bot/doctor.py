@@ -128,7 +128,7 @@ def _eviction(info: dict[str, Any]) -> Finding:
 async def _embedder(settings: Settings, progress: wiring.Progress) -> Finding:
     try:
         async with AsyncExitStack() as stack:
-            embedder = await wiring.embedding_model(settings, progress)
+            embedder = await wiring.embedding_model(settings, progress, settings.embed_provider)
             stack.push_async_callback(embedder.close)
             vectors = await embedder.embed(["Is anybody there?"])
     except LoreError as error:

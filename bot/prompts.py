@@ -13,7 +13,7 @@ from bot.errors import PromptError
 class Prompts:
     """The prompts that ship with Lorebot; a file of the same name in `folder` takes a prompt's place.
 
-    style: a folder of the shipped prompts whose prompts are preferred, such as `local`.
+    style: a folder of the shipped prompts whose prompts are preferred, such as `small`.
     """
 
     def __init__(self, folder: Path | None = None, style: str | None = None) -> None:

@@ -35,7 +35,9 @@ class Settings(BaseSettings):
     llm: Provider | Literal["auto"] = Field(
         "auto", description="who answers; auto: azure or openai where its variables are set, else local"
     )
-    embedder: Provider | Literal["auto"] = Field("auto", description="who embeds; auto: as for the answers")
+    embedder: Provider | Literal["auto"] = Field(
+        "auto", description="who embeds; auto: what memory was made with, if local, else as for the answers"
+    )
     chat_model: str | None = Field(
         None, description="the chat model's name, or Azure's deployment; default gpt-4.1-mini"
     )
@@ -48,8 +50,10 @@ class Settings(BaseSettings):
         None, ge=512, description="the model's context in tokens, where its name does not tell"
     )
     prompt_tokens: int | None = Field(None, ge=200, description="the most a prompt may take; default 6000, local 900")
-    reply_tokens: int | None = Field(None, ge=16, description="the most a reply may take; default 2000, local 200")
-    threads: int = Field(1, ge=1, description="CPU threads for the local chat model; more only on an idle machine")
+    reply_tokens: int | None = Field(
+        None, ge=16, description="the most a reply may take; default 2000, 120 for the small model that ships"
+    )
+    threads: int = Field(1, ge=1, description="CPU threads for the local chat model; more pays on an idle machine only")
 
     openai_api_key: SecretStr | None = Field(
         None, validation_alias="OPENAI_API_KEY", description="the key for OpenAI, or for the server at OPENAI_BASE_URL"

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 DEFAULT_CHAT_MODEL = "gpt-4.1-mini"
 DEFAULT_EMBED_MODEL = "text-embedding-3-small"
+LOCAL_EMBEDDER = "bge-small-en-v1.5-int8"
 
 Progress = Callable[[str, float | None], None]  # what is being done, and how much of it (0 to 1, None: unknown)
 
@@ -59,14 +60,15 @@ async def bot(settings: Settings, progress: Progress) -> AsyncIterator[Bot]:
 
 @asynccontextmanager
 async def opened_memory(settings: Settings, progress: Progress) -> AsyncIterator[Memory]:
-    """Open memory in the configured namespace."""
+    """Open memory in the configured namespace; `auto` stays with the embedder that it was made with, if local."""
+    keys = Keys(settings.namespace)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(opened_redis(settings, progress))
-        embedder = await embedding_model(settings, progress)
+        stays_local = settings.embedder == "auto" and await index.made_with(client, keys, progress) == LOCAL_EMBEDDER
+        provider: Provider = "local" if stays_local else settings.embed_provider
+        embedder = await embedding_model(settings, progress, provider)
         stack.push_async_callback(embedder.close)
-        yield await Memory.open(
-            client, embedder, keys=Keys(settings.namespace), options=index_options(settings), progress=progress
-        )
+        yield await Memory.open(client, embedder, keys=keys, options=index_options(settings), progress=progress)
 
 
 @asynccontextmanager
@@ -74,7 +76,7 @@ async def throwaway_memory(settings: Settings, progress: Progress) -> AsyncItera
     """Open memory in a namespace of its own, and delete it at the end."""
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(opened_redis(settings, progress))
-        embedder = await embedding_model(settings, progress)
+        embedder = await embedding_model(settings, progress, settings.embed_provider)
         stack.push_async_callback(embedder.close)
         keys = Keys(f"{settings.namespace}-throwaway-{time.time_ns():x}")
         stack.push_async_callback(index.drop, client, keys)
@@ -119,18 +121,18 @@ async def chat_model(settings: Settings, progress: Progress) -> ChatModel:
     return OpenAIChat(endpoint(settings, settings.chat_provider), name, context_window=settings.context_window)
 
 
-async def embedding_model(settings: Settings, progress: Progress) -> Embedder:
-    """Return the embedder; local weights are fetched first where they are missing."""
-    if settings.embed_provider == "local":
+async def embedding_model(settings: Settings, progress: Progress, provider: Provider) -> Embedder:
+    """Return a provider's embedder; local weights are fetched first where they are missing."""
+    if provider == "local":
         from bot.models.local_embedder import LocalEmbedder  # needs an extra
 
-        if settings.embed_model:
+        if settings.embed_model and settings.embed_provider == "local":
             folder = Path(settings.embed_model).expanduser()
             return LocalEmbedder(folder, folder.resolve().name)
-        return LocalEmbedder(await fetched(weights.EMBEDDING, progress))
+        return LocalEmbedder(await fetched(weights.EMBEDDING, progress), LOCAL_EMBEDDER)
     from bot.models.openai_embedder import OpenAIEmbedder  # heavy
 
-    return OpenAIEmbedder(endpoint(settings, settings.embed_provider), settings.embed_model or DEFAULT_EMBED_MODEL)
+    return OpenAIEmbedder(endpoint(settings, provider), settings.embed_model or DEFAULT_EMBED_MODEL)
 
 
 async def fetched(wanted: weights.Weights, progress: Progress) -> Path:
@@ -160,20 +162,22 @@ def endpoint(settings: Settings, provider: Provider) -> "Endpoint":
 
 
 def prompts(settings: Settings) -> Prompts:
-    """Return the prompts: the operator's own, for a small local model short ones, then the usual ones."""
-    return Prompts(settings.prompts, style="local" if settings.chat_provider == "local" else None)
+    """Return the prompts: the operator's own, short ones for the small model that ships, then the usual ones."""
+    small = settings.chat_provider == "local" and settings.chat_model_path is None
+    return Prompts(settings.prompts, style="small" if small else None)
 
 
 def chat_options(settings: Settings) -> ChatOptions:
-    """Return how chats are held; a small local model reads slowly and gets lost in long prompts."""
+    """Return how chats are held; a local model reads slowly, and the small one that ships gets lost in long prompts."""
     local = settings.chat_provider == "local"
+    small = local and settings.chat_model_path is None
     return ChatOptions(
         name=settings.name,
         prompt_tokens=settings.prompt_tokens or (900 if local else 6000),
-        reply_tokens=settings.reply_tokens or (200 if local else 2000),
-        recall=min(settings.recall_turns, 4) if local else settings.recall_turns,
-        window=min(settings.window_turns, 2) if local else settings.window_turns,
-        own_words=not local,
+        reply_tokens=settings.reply_tokens or (120 if small else 2000),
+        recall=min(settings.recall_turns, 4) if small else settings.recall_turns,
+        window=min(settings.window_turns, 2) if small else settings.window_turns,
+        small=small,
     )
 
 

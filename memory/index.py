@@ -36,6 +36,19 @@ async def ready(
     return dim
 
 
+async def made_with(client: "redis.asyncio.Redis", keys: Keys, progress: Progress | None = None) -> str | None:
+    """Return the name of the embedder that the index was made with; None where there is no index yet.
+
+    Raises RedisUnavailable.
+    """
+    try:
+        await _loaded(client, progress or (lambda what, done: None))
+        known = await command(client, "GET", keys.embedder)
+    except exceptions.RedisError as error:
+        raise explained(error) from error
+    return None if known is None else known.decode().rpartition(" ")[0]
+
+
 async def drop(client: "redis.asyncio.Redis", keys: Keys) -> None:
     """Delete everything under a namespace: for memories made to be thrown away."""
     if await client.exists(keys.embedder):
@@ -68,19 +81,19 @@ async def _ensure(client: "redis.asyncio.Redis", name: str, dim: int, keys: Keys
                 "in REDIS_URL; or unset REDIS_URL to use the embedded one"
             ) from error
         await _make(client, dim, keys, options)
-    made_with = f"{name} {dim}"
-    await client.set(keys.embedder, made_with, nx=True)
+    configured = f"{name} {dim}"
+    await client.set(keys.embedder, configured, nx=True)
     known = (await command(client, "GET", keys.embedder)).decode()
-    if known != made_with:
+    if known != configured:
         raise EmbedderMismatch(
             f"memory was indexed with the embedder {_described(known)}, but the configured one is "
-            f"{_described(made_with)}; set the embedder back (LOREBOT_EMBEDDER, LOREBOT_EMBED_MODEL), "
+            f"{_described(configured)}; set the embedder back (LOREBOT_EMBEDDER, LOREBOT_EMBED_MODEL), "
             "or set LOREBOT_NAMESPACE to begin another memory"
         )
 
 
-def _described(made_with: str) -> str:
-    name, _, dim = made_with.rpartition(" ")
+def _described(embedder: str) -> str:
+    name, _, dim = embedder.rpartition(" ")
     return f"{name} ({dim} dimensions)"
 
 

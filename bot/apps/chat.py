@@ -23,7 +23,8 @@ class ChatOptions:
     """How a chat is held.
 
     prompt_tokens, reply_tokens: at most. recall: turns recalled, at most. window: recent turns, at most.
-    own_words: whether the bot's own replies are quoted from memory; what a small model made up would mislead it.
+    small: the model takes whatever it reads for a fact and parrots what it is not asked about, so it is shown neither
+    its own replies nor old questions, and memory only with a question.
     """
 
     name: str = "Lorebot"
@@ -31,7 +32,7 @@ class ChatOptions:
     reply_tokens: int = 2000
     recall: int = 12
     window: int = 20
-    own_words: bool = True
+    small: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,8 @@ class ChatApp:
         incoming = replace(incoming, context=self._shown(incoming))
         text, cut = self._fitting(incoming, system)
         room = self.budget - self._cost([system, self._message(incoming, text, ())])
-        pool = [one for one in context.recalled if one.turn.text.strip() and self._quotable(one.turn)]
-        recent = [turn for turn in context.recent if turn.text.strip()]
+        pool = [one for one in context.recalled if self._quotable(one.turn, text)]
+        recent = [turn for turn in context.recent if turn.text.strip() and not self._own(turn)]
         names = len({turn.author for turn in recent if turn.role == "user"} | {incoming.author}) > 1
         window = self._newest(recent, room // 2, names)
         recalled = self._best(pool, window, room - self._spent(window, names), incoming)
@@ -202,8 +203,15 @@ class ChatApp:
         unseen = [one for one in pool if one.turn not in window]
         return budget.fill(unseen, room, lambda one: self._quoted([one], incoming))[: self._options.recall]
 
-    def _quotable(self, turn: Turn) -> bool:
-        return self._options.own_words or turn.role != "assistant"
+    def _quotable(self, turn: Turn, message: str) -> bool:
+        """Tell whether quoting a turn may help: not where it is empty, or says what the message says already."""
+        said = turn.text.strip()
+        if not said or said == message.strip() or self._own(turn):
+            return False
+        return not self._options.small or (_asks(message) and not _asks(said))
+
+    def _own(self, turn: Turn) -> bool:
+        return self._options.small and turn.role == "assistant"
 
     def _spent(self, window: Sequence[Turn], names: bool) -> int:
         tokenizer = self._model.tokenizer
@@ -251,6 +259,10 @@ def day(turn: Turn, zone: ZoneInfo) -> str:
     """Return when a turn was said, as a person would write it: '8 May 2023'."""
     moment = datetime.fromtimestamp(turn.sent_at / 1000, zone)
     return f"{moment.day} {moment:%B} {moment.year}"
+
+
+def _asks(text: str) -> bool:
+    return text.rstrip().endswith("?")
 
 
 def _spoken(turn: Turn, names: bool) -> Message:

@@ -25,7 +25,10 @@ def main() -> None:
     parameters.endpoint_slots = False
     parameters.n_gpu_layers = 0
     parameters.n_parallel = 1
-    parameters.sampling.temp = 0.3  # small models ramble at the usual 0.8
+    parameters.sampling.temp = 0.2  # small models ramble at the usual 0.8, and run in circles without a penalty
+    parameters.sampling.dry_multiplier = 0.8
+    parameters.sampling.dry_allowed_length = 4
+    parameters.sampling.dry_penalty_last_n = 64
     parameters.n_ctx = wanted["context"]
     parameters.cpuparams.n_threads = wanted["threads"]
     parameters.cpuparams_batch.n_threads = wanted["threads"]

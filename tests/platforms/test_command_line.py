@@ -189,6 +189,16 @@ async def test_an_index_of_another_embedder_is_one_clear_sentence(home, model):
     assert ran.code == 1
 
 
+async def test_a_key_set_later_changes_who_answers_and_keeps_the_memory(home, model):
+    model.will(saying("Noted."))
+    await home.run("ask", "My dog is called Rex.")
+    del home.settings["LOREBOT_EMBEDDER"]
+    home.settings["OPENAI_API_KEY"] = "sk-secret"
+    model.will(saying("Rex."))
+    found = json.loads((await home.run("ask", "--json", "--conversation", "other", "What is my dog called?")).out)
+    assert found["recalled"][0]["text"] == "My dog is called Rex."
+
+
 @pytest.mark.parametrize(
     "words",
     ["", "repl", "ask", "recall", "memory", "memory import", "memory list", "memory search", "eval", "eval locomo",
