@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     context_window: int | None = Field(
         None, ge=512, description="the model's context in tokens, where its name does not tell"
     )
-    prompt_tokens: int | None = Field(None, ge=200, description="the most a prompt may take; default 6000, local 900")
+    prompt_tokens: int | None = Field(None, ge=200, description="the most a prompt may take; default 6000, local 700")
     reply_tokens: int | None = Field(
         None, ge=16, description="the most a reply may take; default 2000, 120 for the small model that ships"
     )

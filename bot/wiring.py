@@ -1,5 +1,6 @@
 """The only place that builds things: Redis, memory, models, apps, engine; and closes them again."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -52,6 +53,8 @@ async def bot(settings: Settings, progress: Progress) -> AsyncIterator[Bot]:
         memory = await stack.enter_async_context(opened_memory(settings, progress))
         model = await chat_model(settings, progress)
         stack.push_async_callback(model.close)
+        warming = asyncio.create_task(model.warm())
+        stack.push_async_callback(_ended, warming)
         app = ChatApp(memory, model, prompts(settings), chat_options(settings))
         ledger = Ledger(memory.keys, owner=str(ULID()))
         engine = Engine(memory, app, ledger, name=settings.name, max_message=settings.max_message)
@@ -101,6 +104,12 @@ async def opened_redis(settings: Settings, progress: Progress) -> AsyncIterator[
 def embedded_server(settings: Settings) -> EmbeddedServer:
     """Return the embedded server of the data folder."""
     return EmbeddedServer(settings.data_dir / "redis")
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    """End a task; what it may have met, the first reply meets again and tells."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def chat_model(settings: Settings, progress: Progress) -> ChatModel:
@@ -173,7 +182,7 @@ def chat_options(settings: Settings) -> ChatOptions:
     small = local and settings.chat_model_path is None
     return ChatOptions(
         name=settings.name,
-        prompt_tokens=settings.prompt_tokens or (900 if local else 6000),
+        prompt_tokens=settings.prompt_tokens or (700 if local else 6000),
         reply_tokens=settings.reply_tokens or (120 if small else 2000),
         recall=min(settings.recall_turns, 4) if small else settings.recall_turns,
         window=min(settings.window_turns, 2) if small else settings.window_turns,

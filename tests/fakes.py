@@ -56,6 +56,9 @@ class ScriptedModel:
             self.cancelled += 1
             raise
 
+    async def warm(self) -> None:
+        pass
+
     async def close(self) -> None:
         pass
 

@@ -71,6 +71,10 @@ class ChatModel(Protocol):
         """
         ...
 
+    async def warm(self) -> None:
+        """Make ready what takes time, so that the first reply need not wait; may raise what `stream` raises."""
+        ...
+
     async def close(self) -> None:
         """Let go of connections and servers."""
         ...

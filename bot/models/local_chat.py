@@ -76,6 +76,10 @@ class LocalChat:
             async for event in events:
                 yield event
 
+    async def warm(self) -> None:
+        """Start the server now, so that the first reply need not wait for it."""
+        await self._running()
+
     async def close(self) -> None:
         """Stop the server."""
         async with self._starting:

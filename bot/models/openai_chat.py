@@ -90,6 +90,9 @@ class OpenAIChat:
         finally:
             await chunks.close()
 
+    async def warm(self) -> None:
+        """Nothing takes time: the first request opens the connection."""
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
