@@ -1,7 +1,8 @@
 """The doctor: looks at everything the bot needs; each finding names its fix."""
 
+import os
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +17,7 @@ from redis import exceptions
 from bot import wiring
 from bot.models.base import Message, Piece
 from bot.models.openai_tokens import TiktokenTokenizer
-from bot.settings import Settings
+from bot.settings import Settings, variable
 from memory.batch import command, explained
 from memory.errors import LoreError
 
@@ -41,6 +42,8 @@ class Finding:
 
 async def examine(settings: Settings, progress: wiring.Progress) -> AsyncIterator[Finding]:
     """Yield findings as they are made; nothing is stored but in a throw-away place."""
+    for finding in _misspelt(os.environ):
+        yield finding
     yield _folder("data folder", settings.data_dir, "LOREBOT_DATA_DIR")
     yield _folder("cache folder", Path(platformdirs.user_cache_dir("lorebot")), "XDG_CACHE_HOME")
     yield _folder("state folder", Path(platformdirs.user_state_dir("lorebot")), "XDG_STATE_HOME")
@@ -51,6 +54,15 @@ async def examine(settings: Settings, progress: wiring.Progress) -> AsyncIterato
     yield _tokenizer()
     for finding in _tokens(settings):
         yield finding
+
+
+def _misspelt(environment: Mapping[str, str]) -> list[Finding]:
+    """Find variables that look like settings and are none."""
+    known = {variable(field) for field in Settings.model_fields}
+    wrong = sorted(name for name in environment if name.startswith("LOREBOT_") and name not in known)
+    return [
+        Finding("settings", Verdict.WARNING, f"{name} is no setting", "the README lists them all") for name in wrong
+    ]
 
 
 def _folder(what: str, folder: Path, variable: str) -> Finding:

@@ -16,8 +16,6 @@ from memory.views import IndexOptions, packed, unpacked
 
 CANDIDATES = 150  # a search; 60 lose 4 points of recall against scoring everything
 
-_RETURNED = (*turns.FIELDS, "vector")
-
 
 def search(
     batch: Batch,
@@ -32,7 +30,8 @@ def search(
     within, held = _reach(scope)
     nearest = batch.ask(
         *("FT.SEARCH", keys.index, f"({within})=>[KNN {candidates} @vector $vector EF_RUNTIME $ef AS distance]"),
-        *("RETURN", len(_RETURNED), *_RETURNED, "SORTBY", "distance", "LIMIT", 0, candidates),
+        *_returning("distance"),
+        *("SORTBY", "distance", "LIMIT", 0, candidates),
         *_params({**held, "vector": packed(vector, len(vector), options.dtype), "ef": options.ef_runtime}),
         read=_rows,
     )
@@ -40,7 +39,8 @@ def search(
     if terms:
         sharing = batch.ask(
             *("FT.SEARCH", keys.index, _any_of(terms, within), "VERBATIM", "WITHSCORES", "SCORER", "BM25STD"),
-            *("RETURN", len(_RETURNED), *_RETURNED, "LIMIT", 0, candidates),
+            *_returning("vector"),
+            *("LIMIT", 0, candidates),
             *_params(held),
             read=_scored_rows,
         )
@@ -67,8 +67,7 @@ class Listing:
 
 
 def _listing(reply: Sequence[Any]) -> Listing:
-    found = [dict(zip(values[::2], values[1::2], strict=True)) for values in reply[2::2] if values]
-    return Listing(tuple(turns.parse([one[name] for name in _FIELD_NAMES]) for one in found), int(reply[0]))
+    return Listing(tuple(row.turn for row in _rows(reply)), int(reply[0]))
 
 
 def _reach(scope: Scope) -> tuple[str, dict[str, Argument]]:
@@ -104,43 +103,58 @@ class Search:
     @property
     def hits(self) -> list[Hit]:
         """Every turn found, once; the cosine of those that only the words found is worked out here."""
-        rows = {row.key: row for row in self._nearest.value}
-        rows.update({row.key: row for row in (self._sharing.value if self._sharing else [])})
-        if not rows:
-            return []
-        matrix = np.stack([unpacked(row.vector, self._options.dtype) for row in rows.values()])
-        cosines = (matrix @ self._vector) / np.linalg.norm(matrix, axis=1)
-        return [
-            Hit(turns.parse(row.fields), float(cosine), row.bm25)
-            for row, cosine in zip(rows.values(), cosines, strict=True)
+        sharing = {row.key: row for row in (self._sharing.value if self._sharing else [])}
+        nearest = {row.key: row for row in self._nearest.value}
+        missed = [row for key, row in sharing.items() if key not in nearest]
+        near = [
+            Hit(row.turn, 1 - float(row.values[b"distance"]), sharing[key].bm25 if key in sharing else 0.0)
+            for key, row in nearest.items()
         ]
+        cosines = self._cosines([row.values[b"vector"] for row in missed])
+        return near + [Hit(row.turn, cosine, row.bm25) for row, cosine in zip(missed, cosines, strict=True)]
+
+    def _cosines(self, stored: Sequence[bytes]) -> list[float]:
+        if not stored:
+            return []
+        matrix = np.stack([unpacked(raw, self._options.dtype) for raw in stored])
+        found: list[float] = ((matrix @ self._vector) / np.linalg.norm(matrix, axis=1)).tolist()
+        return found
 
 
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One document of a reply."""
+    """One document of a reply: its key, the fields asked for, and its BM25 score where one was asked for."""
 
-    __slots__ = ("bm25", "fields", "key", "vector")
+    key: bytes
+    values: Mapping[bytes, bytes]
+    bm25: float = 0.0
 
-    def __init__(self, key: bytes, values: Sequence[bytes], bm25: float) -> None:
-        found = dict(zip(values[::2], values[1::2], strict=True))
-        self.key = key
-        self.bm25 = bm25
-        self.vector = found[b"vector"]
-        self.fields = [found[name] for name in _FIELD_NAMES]
+    @property
+    def turn(self) -> Turn:
+        """The turn that the document is."""
+        return turns.parse([self.values[name] for name in _FIELD_NAMES])
 
 
 _FIELD_NAMES = tuple(name.encode() for name in turns.FIELDS)
 
 
+def _returning(more: str) -> list[Argument]:
+    return ["RETURN", len(turns.FIELDS) + 1, *turns.FIELDS, more]
+
+
+def _values(flat: Sequence[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
 def _rows(reply: Sequence[Any]) -> list[Row]:
     """Read a RESP2 reply: the count, then key and fields of each document; a document just deleted has none."""
-    return [Row(key, values, 0.0) for key, values in zip(reply[1::2], reply[2::2], strict=True) if values]
+    return [Row(key, _values(flat)) for key, flat in zip(reply[1::2], reply[2::2], strict=True) if flat]
 
 
 def _scored_rows(reply: Sequence[Any]) -> list[Row]:
     """Read a RESP2 reply with scores: the count, then key, score and fields of each document."""
     found = zip(reply[1::3], reply[2::3], reply[3::3], strict=True)
-    return [Row(key, values, float(score)) for key, score, values in found if values]
+    return [Row(key, _values(flat), float(score)) for key, score, flat in found if flat]
 
 
 def _params(params: Mapping[str, Argument]) -> list[Argument]:

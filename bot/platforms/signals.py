@@ -1,0 +1,58 @@
+"""Signals for a while: Ctrl-C stops one thing, SIGTERM and SIGHUP end the program in good order."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+ENDINGS = [one for one in signal.Signals if one.name in ("SIGTERM", "SIGHUP")]  # Windows has no SIGHUP
+
+
+@contextmanager
+def interrupting(act: Callable[[], object]) -> Iterator[None]:
+    """Let Ctrl-C do this for a while."""
+    with _handled([signal.SIGINT], lambda _: act()):
+        yield
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP cancel what runs here; a second one ends the program at once.
+
+    Raises SystemExit of 128 + the signal's number once what ran here is over, as shells tell it.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    came: list[int] = []
+
+    def end(number: signal.Signals) -> None:
+        asyncio.get_running_loop().remove_signal_handler(number)
+        came.append(number)
+        task.cancel()
+
+    with _handled(ENDINGS, end):
+        try:
+            yield
+        except asyncio.CancelledError:
+            if came:
+                raise SystemExit(128 + came[0]) from None
+            raise
+
+
+@contextmanager
+def _handled(signals: list[signal.Signals], act: Callable[[signal.Signals], object]) -> Iterator[None]:
+    """Handle signals in the event loop, then as before: asyncio.run has a handler of its own for Ctrl-C."""
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in signals}
+    try:
+        for number in signals:
+            loop.add_signal_handler(number, act, number)
+    except (NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread: they end the program
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+            signal.signal(number, before[number])
