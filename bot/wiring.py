@@ -97,7 +97,7 @@ async def opened_redis(settings: Settings, progress: Progress) -> AsyncIterator[
             stack.callback(server.leave)
             url = await server.start(progress)
         client = connect.client(url)
-        stack.push_async_callback(client.aclose)
+        stack.push_async_callback(connect.close, client)
         yield client
 
 

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 import redis.asyncio
 from redis import exceptions
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import ExponentialWithJitterBackoff
 
 from memory.errors import RedisUnavailable
@@ -26,7 +26,7 @@ SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 
 
 def client(url: str) -> "redis.asyncio.Redis":
-    """Return a client that connects at its first command.
+    """Return a client that connects at its first command; `close` lets go of it.
 
     url: redis://, rediss://, unix://, or redis+sentinel://[user:password@]HOST[:26379][,HOST...]/SERVICE[/DB].
     Raises RedisUnavailable for an address of another form.
@@ -44,6 +44,14 @@ def client(url: str) -> "redis.asyncio.Redis":
         return redis.asyncio.Redis.from_url(url, **options)
     except ValueError as error:
         raise RedisUnavailable(f"REDIS_URL cannot be read: {error}") from error
+
+
+async def close(client: "redis.asyncio.Redis") -> None:
+    """Close the client's connections, and those to the sentinels that led to it."""
+    await client.aclose()
+    if isinstance(client.connection_pool, SentinelConnectionPool):
+        for sentinel in client.connection_pool.sentinel_manager.sentinels:
+            await sentinel.aclose()
 
 
 def _through_sentinel(url: str, options: dict[str, Any]) -> "redis.asyncio.Redis":

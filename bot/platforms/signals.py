@@ -19,16 +19,20 @@ def interrupting(act: Callable[[], object]) -> Iterator[None]:
 def ending() -> Iterator[None]:
     """Let SIGTERM and SIGHUP cancel what runs here; a second one ends the program at once.
 
-    Raises SystemExit of 128 + the signal's number once what ran here is over, as shells tell it.
+    Raises SystemExit of 128 + the signal's number once what ran here is over, as shells tell it; CancelledError where
+    a Ctrl-C was lost before: wait_for of Python 3.11, which redis-py sends with, may swallow it (fixed in 3.12).
     """
     task = asyncio.current_task()
     assert task is not None
+    if task.cancelling():
+        raise asyncio.CancelledError
     came: list[int] = []
 
     def end(number: signal.Signals) -> None:
         asyncio.get_running_loop().remove_signal_handler(number)
         came.append(number)
-        task.cancel()
+        if not task.cancelling():  # a terminal that closes after Ctrl-C must not stop what is being remembered
+            task.cancel()
 
     with _handled(ENDINGS, end):
         try:
