@@ -138,18 +138,16 @@ def _eviction(info: dict[str, Any]) -> Finding:
 
 
 async def _embedder(settings: Settings, progress: wiring.Progress) -> Finding:
+    """Open memory as the bot does: with the embedder that it was made with, and no other."""
     try:
-        async with AsyncExitStack() as stack:
-            embedder = await wiring.embedding_model(settings, progress, settings.embed_provider)
-            stack.push_async_callback(embedder.close)
+        async with wiring.opened_memory(settings, progress) as memory:
+            embedder = memory.embedder
             vectors = await embedder.embed(["Is anybody there?"])
     except LoreError as error:
         return Finding(
             "embedder", Verdict.BAD, str(error), "see LOREBOT_EMBEDDER and LOREBOT_EMBED_MODEL in the README"
         )
-    return Finding(
-        "embedder", Verdict.GOOD, f"{embedder.name} ({settings.embed_provider}), {vectors.shape[1]} dimensions"
-    )
+    return Finding("embedder", Verdict.GOOD, f"{embedder.name}, {vectors.shape[1]} dimensions")
 
 
 async def _chat(settings: Settings, progress: wiring.Progress) -> Finding:

@@ -2,18 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
+from typing import Any
 from weakref import WeakValueDictionary
 
+import structlog
+
 from bot.apps.chat import ChatApp
-from bot.errors import MessageTooLong
+from bot.errors import MessageTooLong, ModelError
 from bot.ledger import LEASE, Claim, Ledger
 from bot.models.base import Piece
-from bot.records import Answered, Event, Incoming
+from bot.records import Answered, Event, Incoming, Seen
+from memory.errors import LoreError, RedisError
 from memory.memory import Glance, Memory
 from memory.records import Status, Turn
+
+log = structlog.get_logger()
 
 BOT = "lorebot"  # the person that the bot's own turns carry
 QUEUE_POLL = 0.1  # seconds between claims while another process answers in the conversation
@@ -38,11 +44,15 @@ class Engine:
         ModelError.
         """
         incoming = self._readable(incoming)
-        async with self._turn_taking(incoming):
-            glance = await self._claimed(incoming)
+        async with self._renewing(incoming), self._turn_taking(incoming):
+            try:
+                glance = await self._claimed(incoming)
+            except BaseException:
+                await self._whole(self._finished(incoming))
+                raise
             if glance is None:
                 return
-            async with self._renewing(incoming), aclosing(self._answer(incoming, glance)) as events:  # type: ignore[type-var]
+            async with aclosing(self._answer(incoming, glance)) as events:  # type: ignore[type-var]
                 async for event in events:
                     yield event
 
@@ -69,9 +79,12 @@ class Engine:
         except (asyncio.CancelledError, GeneratorExit):
             status = Status.CANCELLED
             raise
+        except LoreError as error:
+            log.info("turn broken", turn=incoming.id, error=type(error).__name__)
+            raise
         finally:
             # Shielded: whoever stopped the answer must not stop it from being remembered.
-            await asyncio.shield(self._remember(incoming, "".join(said), status))
+            await self._whole(self._remember(incoming, "".join(said), status))
         if answered is not None:
             yield answered
 
@@ -79,6 +92,7 @@ class Engine:
         """Remember the reply and finish the event, in one round trip."""
         batch = self._memory.batch()
         self._ledger.finish(batch, incoming)
+        text = readable(text)
         if not text.strip():
             await batch.send()
             return
@@ -92,7 +106,34 @@ class Engine:
             sent_at=max(_now(), incoming.sent_at + 1),
             status=status,
         )
-        await self._memory.remember(incoming.scope, [reply], batch=batch)
+        try:
+            await self._memory.remember(incoming.scope, [reply], batch=batch)
+        except ModelError:  # the embedder's; the answer has been shown, so it must not be lost or given again
+            await self._memory.remember(incoming.scope, [reply], batch=batch, embed=False)
+
+    async def _finished(self, incoming: Incoming) -> None:
+        batch = self._memory.batch()
+        self._ledger.finish(batch, incoming)
+        with suppress(RedisError):  # its lease will run out
+            await batch.send()
+
+    async def _whole(self, doing: Coroutine[Any, Any, None]) -> None:
+        """Do it to its end, however often we are cancelled meanwhile."""
+        task = asyncio.ensure_future(doing)
+        cancelled = False
+        while not task.done():
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                if task.done():
+                    break
+                cancelled = True
+            except BaseException:
+                break
+        if cancelled:
+            await asyncio.gather(task, return_exceptions=True)
+            raise asyncio.CancelledError
+        await task
 
     async def _claimed(self, incoming: Incoming) -> Glance | None:
         """Claim the message and glance at memory in one round trip; None where there is nothing to do."""
@@ -113,6 +154,10 @@ class Engine:
     async def _turn_taking(self, incoming: Incoming) -> AsyncIterator[None]:
         """Wait for one's turn in this process, first come first served; a line lives while somebody stands in it."""
         line = self._lines.setdefault((incoming.scope.tenant, incoming.scope.conversation), asyncio.Lock())
+        if line.locked():  # what waits here must survive a crash too
+            batch = self._memory.batch()
+            self._ledger.claim(batch, incoming, _now(), waiting=True)
+            await batch.send()
         async with line:
             yield
 
@@ -124,8 +169,13 @@ class Engine:
             while True:
                 await asyncio.sleep(LEASE / 3000)
                 batch = self._memory.batch()
-                self._ledger.renew(batch, incoming, _now())
-                await batch.send()
+                held = self._ledger.renew(batch, incoming, _now())
+                try:
+                    await batch.send()
+                    if not held.value:
+                        log.warning("lease lost", turn=incoming.id)
+                except RedisError as error:  # the next renewal may get through: the lease holds three
+                    log.warning("lease not renewed", turn=incoming.id, error=str(error))
 
         task = asyncio.create_task(renew())
         try:
@@ -141,9 +191,17 @@ class Engine:
                 f"the message has {len(incoming.text):,} characters, the limit is {self._max_message:,}; "
                 "shorten it, or raise LOREBOT_MAX_MESSAGE"
             )
-        # Lone surrogates come from undecodable bytes; they are no text and no store takes them.
-        text = incoming.text.encode("utf-8", "replace").decode("utf-8")
-        return replace(incoming, text=text, author=incoming.author.encode("utf-8", "replace").decode("utf-8"))
+        return replace(
+            incoming,
+            text=readable(incoming.text),
+            author=readable(incoming.author),
+            context=[Seen(readable(seen.author), readable(seen.text)) for seen in incoming.context],
+        )
+
+
+def readable(text: str) -> str:
+    """Return text without lone surrogates, which come from undecodable bytes; no store takes them."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _now() -> int:

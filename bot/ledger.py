@@ -11,22 +11,28 @@ from dataclasses import asdict
 from enum import StrEnum
 from typing import Any
 
+import structlog
+
 from bot.records import Incoming, Seen
 from memory.batch import Answer, Batch
 from memory.keys import EVENT_TTL, Keys
 from memory.scope import Audience, Scope
+
+log = structlog.get_logger()
 
 LEASE = 30_000  # milliseconds; renewed while an answer is being made
 
 _CLAIM = """
 local event, turn_taking, unfinished = KEYS[1], KEYS[2], KEYS[3]
 local owner, now, lease, payload, ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local waiting = ARGV[6] == '1'
 local known = redis.call('HMGET', event, 'state', 'owner', 'until')
 if known[1] == 'sent' then return 'sent' end
-if known[1] == 'answering' and known[2] ~= owner and tonumber(known[3]) > now then return 'answering' end
+if known[1] and known[2] ~= owner and tonumber(known[3]) > now then return 'answering' end
 local answering = redis.call('GET', turn_taking)
-local free = not answering or answering == owner
-redis.call('HSET', event, 'state', free and 'answering' or 'received', 'owner', owner, 'until', now + lease)
+local free = not waiting and (not answering or answering == owner)
+local state = (free or (known[1] == 'answering' and known[2] == owner)) and 'answering' or 'received'
+redis.call('HSET', event, 'state', state, 'owner', owner, 'until', now + lease)
 redis.call('HSET', event, 'payload', payload)
 redis.call('EXPIRE', event, ttl)
 redis.call('ZADD', unfinished, now + lease, event)
@@ -40,13 +46,20 @@ local now, lease = tonumber(ARGV[2]), tonumber(ARGV[3])
 if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'until', now + lease)
 redis.call('ZADD', KEYS[3], now + lease, KEYS[1])
-redis.call('SET', KEYS[2], ARGV[1], 'PX', lease)
+local turn = redis.call('GET', KEYS[2])
+local answering = redis.call('HGET', KEYS[1], 'state') == 'answering'
+if turn == ARGV[1] or (answering and not turn) then redis.call('SET', KEYS[2], ARGV[1], 'PX', lease) end
 return 1
 """
 
 _FINISH = """
 if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
 if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
+if redis.call('EXISTS', KEYS[4]) == 0 then
+  redis.call('HSET', KEYS[1], 'state', 'received', 'until', 0)
+  redis.call('ZADD', KEYS[3], 0, KEYS[1])
+  return 0
+end
 redis.call('HSET', KEYS[1], 'state', 'sent')
 redis.call('HDEL', KEYS[1], 'payload')
 redis.call('ZREM', KEYS[3], KEYS[1])
@@ -79,7 +92,7 @@ class Ledger:
         self._keys = keys
         self._owner = owner
 
-    def claim(self, batch: Batch, incoming: Incoming, now: int) -> Answer[Claim]:
+    def claim(self, batch: Batch, incoming: Incoming, now: int, *, waiting: bool = False) -> Answer[Claim]:
         """Ask to answer a message. now: milliseconds."""
         payload = json.dumps(asdict(incoming), ensure_ascii=False)
         return batch.ask(
@@ -92,6 +105,7 @@ class Ledger:
             LEASE,
             payload,
             EVENT_TTL,
+            int(waiting),
             read=lambda reply: Claim(reply.decode()),
         )
 
@@ -101,13 +115,13 @@ class Ledger:
 
     def finish(self, batch: Batch, incoming: Incoming) -> Answer[bool]:
         """Tell that a message has its answer; False where the lease had been lost."""
-        return batch.ask("EVAL", _FINISH, 3, *self._names(incoming), self._mark(incoming), read=bool)
+        scope = incoming.scope
+        turn = self._keys.turn(scope.tenant, scope.conversation, incoming.id)
+        return batch.ask("EVAL", _FINISH, 4, *self._names(incoming), turn, self._mark(incoming), read=bool)
 
     def unfinished(self, batch: Batch, tenant: str, now: int) -> Answer[list[Incoming]]:
         """Ask for a tenant's messages whose lease ran out before they were answered."""
-        return batch.ask(
-            "EVAL", _UNFINISHED, 1, self._keys.unfinished(tenant), now, read=lambda rows: [_read(row) for row in rows]
-        )
+        return batch.ask("EVAL", _UNFINISHED, 1, self._keys.unfinished(tenant), now, read=_readable)
 
     def _names(self, incoming: Incoming) -> Sequence[str]:
         scope = incoming.scope
@@ -119,6 +133,16 @@ class Ledger:
 
     def _mark(self, incoming: Incoming) -> str:
         return f"{self._owner}/{incoming.id}"
+
+
+def _readable(payloads: Sequence[bytes]) -> list[Incoming]:
+    found = []
+    for payload in payloads:
+        try:
+            found.append(_read(payload))
+        except (TypeError, ValueError, KeyError) as error:  # written by another version; gone after EVENT_TTL
+            log.warning("unfinished message not understood", error=repr(error))
+    return found
 
 
 def _read(payload: bytes) -> Incoming:

@@ -32,7 +32,7 @@ class Prompts:
             raise PromptError(f"the prompt {name}.md uses variables that are not given: {', '.join(missing)}")
         try:
             return template.render(**variables).strip()
-        except TemplateError as error:
+        except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
             raise PromptError(f"the prompt {name}.md cannot be rendered: {error}") from error
 
     def _template(self, name: str) -> tuple[Template, frozenset[str]]:

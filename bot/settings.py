@@ -1,6 +1,7 @@
 """Settings, read once from the environment and .env; every fault is reported at once, secrets are never shown."""
 
 import getpass
+import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bot.errors import SettingsError
 
 Provider = Literal["local", "openai", "azure"]
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a user id without a name, as in some containers
+        return f"user-{os.getuid()}"
 
 
 class Settings(BaseSettings):
@@ -81,7 +89,7 @@ class Settings(BaseSettings):
 
     connect_timeout: float = Field(5.0, gt=0, description="seconds to reach the model")
     stall_timeout: float = Field(60.0, gt=0, description="seconds without a piece of the reply before it is given up")
-    proxy: str | None = Field(None, description="a proxy for the model's address")
+    proxy: SecretStr | None = Field(None, description="a proxy for the model's address")
     pool_size: int = Field(20, ge=1, description="connections to the model at once")
     verify_tls: bool = Field(True, description="check the model server's certificate")
 
@@ -107,7 +115,7 @@ class Settings(BaseSettings):
     )
 
     # People
-    user: str = Field(default_factory=getpass.getuser, min_length=1, description="your name in the terminal")
+    user: str = Field(default_factory=_login, min_length=1, description="your name in the terminal")
     conversation: str = Field("main", min_length=1, description="the conversation that the terminal opens")
     timezone: str = Field(
         default_factory=lambda: tzlocal.get_localzone_name() or "UTC",
@@ -130,6 +138,18 @@ class Settings(BaseSettings):
     slack_app_token: SecretStr | None = Field(
         None, validation_alias="SLACK_APP_TOKEN", description="the Slack app-level token, xapp-"
     )
+
+    @field_validator("data_dir", "chat_model_path", "prompts")
+    @classmethod
+    def _home(cls, path: Path | None) -> Path | None:
+        return path and path.expanduser()
+
+    @field_validator("prompts")
+    @classmethod
+    def _folder(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_dir():
+            raise ValueError("no such folder")
+        return path
 
     @field_validator("timezone")
     @classmethod
@@ -168,6 +188,8 @@ def load(**overrides: Any) -> Settings:
     except ValidationError as error:
         faults = [f"{variable(str(fault['loc'][0]))}: {_said(fault)}" for fault in error.errors()]
         raise SettingsError("these settings are wrong:\n  " + "\n  ".join(faults)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f".env cannot be read: {error}; it must be UTF-8 and yours to read") from error
     missing = _missing(settings)
     if missing:
         raise SettingsError("these settings are missing:\n  " + "\n  ".join(missing))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 import redis.asyncio
+import structlog
 from ulid import ULID
 
 from bot.apps.chat import ChatApp, ChatOptions
@@ -21,6 +22,7 @@ from bot.prompts import Prompts
 from bot.settings import Provider, Settings
 from memory import connect, index
 from memory.embedder import Embedder
+from memory.errors import LoreError
 from memory.keys import Keys
 from memory.memory import Memory
 from memory.server import EmbeddedServer
@@ -28,6 +30,8 @@ from memory.views import IndexOptions
 
 if TYPE_CHECKING:
     from bot.models.endpoint import Endpoint
+
+log = structlog.get_logger()
 
 DEFAULT_CHAT_MODEL = "gpt-4.1-mini"
 DEFAULT_EMBED_MODEL = "text-embedding-3-small"
@@ -63,12 +67,11 @@ async def bot(settings: Settings, progress: Progress) -> AsyncIterator[Bot]:
 
 @asynccontextmanager
 async def opened_memory(settings: Settings, progress: Progress) -> AsyncIterator[Memory]:
-    """Open memory in the configured namespace; `auto` stays with the embedder that it was made with, if local."""
+    """Open memory in the configured namespace."""
     keys = Keys(settings.namespace)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(opened_redis(settings, progress))
-        stays_local = settings.embedder == "auto" and await index.made_with(client, keys, progress) == LOCAL_EMBEDDER
-        provider: Provider = "local" if stays_local else settings.embed_provider
+        provider = await embed_provider(settings, client, progress)
         embedder = await embedding_model(settings, progress, provider)
         stack.push_async_callback(embedder.close)
         yield await Memory.open(client, embedder, keys=keys, options=index_options(settings), progress=progress)
@@ -109,7 +112,9 @@ def embedded_server(settings: Settings) -> EmbeddedServer:
 async def _ended(task: "asyncio.Task[None]") -> None:
     """End a task; what it may have met, the first reply meets again and tells."""
     task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    [met] = await asyncio.gather(task, return_exceptions=True)
+    if isinstance(met, LoreError):
+        log.info("model not warmed", error=str(met))
 
 
 async def chat_model(settings: Settings, progress: Progress) -> ChatModel:
@@ -128,6 +133,12 @@ async def chat_model(settings: Settings, progress: Progress) -> ChatModel:
 
     name = settings.chat_model or DEFAULT_CHAT_MODEL
     return OpenAIChat(endpoint(settings, settings.chat_provider), name, context_window=settings.context_window)
+
+
+async def embed_provider(settings: Settings, client: "redis.asyncio.Redis", progress: Progress) -> Provider:
+    """Return who embeds: `auto` stays with the local embedder where memory was made with it."""
+    made_with = await index.made_with(client, Keys(settings.namespace), progress)
+    return "local" if settings.embedder == "auto" and made_with == LOCAL_EMBEDDER else settings.embed_provider
 
 
 async def embedding_model(settings: Settings, progress: Progress, provider: Provider) -> Embedder:
@@ -164,7 +175,7 @@ def endpoint(settings: Settings, provider: Provider) -> "Endpoint":
         api_version=settings.azure_api_version if azure else None,
         connect_timeout=settings.connect_timeout,
         stall_timeout=settings.stall_timeout,
-        proxy=settings.proxy,
+        proxy=settings.proxy.get_secret_value() if settings.proxy else None,
         pool_size=settings.pool_size,
         verify_tls=settings.verify_tls,
     )

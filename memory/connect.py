@@ -31,19 +31,24 @@ def client(url: str) -> "redis.asyncio.Redis":
     url: redis://, rediss://, unix://, or redis+sentinel://[user:password@]HOST[:26379][,HOST...]/SERVICE[/DB].
     Raises RedisUnavailable for an address of another form.
     """
-    scheme = urlsplit(url).scheme
-    if scheme not in SCHEMES:
-        raise RedisUnavailable(f"REDIS_URL must begin with one of {', '.join(f'{one}://' for one in SCHEMES)}")
-    retry = Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries=3)
-    options = {**_OPTIONS, "retry": retry, "retry_on_error": [exceptions.ConnectionError, exceptions.TimeoutError]}
-    if scheme == "unix":
-        options.pop("socket_keepalive")
     try:
+        scheme = urlsplit(url).scheme
+        if scheme not in SCHEMES:
+            raise RedisUnavailable(f"REDIS_URL must begin with one of {', '.join(f'{one}://' for one in SCHEMES)}")
+        retry = Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries=3)
+        options = {**_OPTIONS, "retry": retry, "retry_on_error": [exceptions.ConnectionError, exceptions.TimeoutError]}
+        if scheme == "unix":
+            options.pop("socket_keepalive")
         if scheme.endswith("+sentinel"):
             return _through_sentinel(url, options)
-        return redis.asyncio.Redis.from_url(url, **options)
-    except ValueError as error:
-        raise RedisUnavailable(f"REDIS_URL cannot be read: {error}") from error
+        found = redis.asyncio.Redis.from_url(url, **options)
+    except ValueError:
+        # The cause is left out: it may quote the password.
+        raise RedisUnavailable(
+            "REDIS_URL cannot be read; check host, port and database, and percent-encode / # @ : ? in its password"
+        ) from None
+    found.connection_pool.connection_kwargs |= {"protocol": 2, "decode_responses": False}  # not the address's to say
+    return found
 
 
 async def close(client: "redis.asyncio.Redis") -> None:

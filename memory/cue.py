@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from memory.words import stems, words
+from memory.words import COMMON, stems, words
 
 MOST_TERMS = 12  # BM25 costs a posting list a term; beyond a dozen recall gains nothing
 
@@ -20,7 +20,9 @@ def named(text: str, speakers: Iterable[str]) -> frozenset[str]:
     line = f" {' '.join(said)} "
     parts = {speaker: words(speaker) for speaker in speakers}
     return frozenset(
-        speaker for speaker, name in parts.items() if name and (name[0] in said or f" {' '.join(name)} " in line)
+        speaker
+        for speaker, name in parts.items()
+        if name and ((name[0] in said and name[0] not in COMMON) or f" {' '.join(name)} " in line)
     )
 
 

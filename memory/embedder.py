@@ -6,7 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Vectors = NDArray[np.float32]
+Vector = NDArray[np.float32]  # shape (dim,)
+Vectors = NDArray[np.float32]  # shape (texts, dim)
 
 
 class Embedder(Protocol):

@@ -9,7 +9,7 @@ from redis import exceptions
 
 from memory.batch import command, explained
 from memory.embedder import Embedder
-from memory.errors import EmbedderMismatch, NoQueryEngine
+from memory.errors import EmbedderMismatch, NoQueryEngine, RedisError
 from memory.keys import Keys
 from memory.views import IndexOptions, schema
 
@@ -46,7 +46,7 @@ async def made_with(client: "redis.asyncio.Redis", keys: Keys, progress: Progres
         known = await command(client, "GET", keys.embedder)
     except exceptions.RedisError as error:
         raise explained(error) from error
-    return None if known is None else known.decode().rpartition(" ")[0]
+    return None if known is None else known.decode().rsplit(" ", 2)[0]
 
 
 async def drop(client: "redis.asyncio.Redis", keys: Keys) -> None:
@@ -81,31 +81,32 @@ async def _ensure(client: "redis.asyncio.Redis", name: str, dim: int, keys: Keys
                 "in REDIS_URL; or unset REDIS_URL to use the embedded one"
             ) from error
         await _make(client, dim, keys, options)
-    configured = f"{name} {dim}"
+    configured = f"{name} {dim} {options.dtype}"
     await client.set(keys.embedder, configured, nx=True)
     known = (await command(client, "GET", keys.embedder)).decode()
     if known != configured:
         raise EmbedderMismatch(
             f"memory was indexed with the embedder {_described(known)}, but the configured one is "
-            f"{_described(configured)}; set the embedder back (LOREBOT_EMBEDDER, LOREBOT_EMBED_MODEL), "
+            f"{_described(configured)}; set it back (LOREBOT_EMBEDDER, LOREBOT_EMBED_MODEL, LOREBOT_VECTOR_DTYPE), "
             "or set LOREBOT_NAMESPACE to begin another memory"
         )
 
 
 def _described(embedder: str) -> str:
-    name, _, dim = embedder.rpartition(" ")
-    return f"{name} ({dim} dimensions)"
+    name, dim, dtype = embedder.rsplit(" ", 2)
+    return f"{name} ({dim} dimensions, {dtype})"
 
 
 async def _make(client: "redis.asyncio.Redis", dim: int, keys: Keys, options: IndexOptions) -> None:
+    from redisvl.exceptions import RedisSearchError
     from redisvl.index import AsyncSearchIndex  # heavy, and only needed where an index is made
 
     index = AsyncSearchIndex(schema(keys, dim, options), redis_client=client)
     try:
         await index.create(overwrite=False)
-    except exceptions.ResponseError as error:
+    except RedisSearchError as error:
         if "already exists" not in str(error).lower():  # another process was faster
-            raise
+            raise RedisError(f"the index of turns can't be made: {error}") from error
     await command(client, "FT.ALIASUPDATE", keys.index, keys.first_index)
 
 

@@ -76,7 +76,7 @@ class Keys:
         return self._of(tenant, "speakers", tag("conversation", tenant, conversation))
 
     def fresh(self, tenant: str, conversation: str) -> str:
-        """When the conversation was last begun anew. Lives as long as its turns."""
+        """Where the conversation was last begun anew. Lives as long as its turns."""
         return self._of(tenant, "fresh", tag("conversation", tenant, conversation))
 
     def conversations(self, tenant: str) -> str:

@@ -1,16 +1,14 @@
 """Memory: what people import. It puts the rooms together and has no logic of its own."""
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
 
-import numpy as np
 import redis.asyncio
 
 from memory import cue, embeddings, index, query, rank, turns, views
 from memory.batch import Answer, Batch
-from memory.embedder import Embedder, Vectors
+from memory.embedder import Embedder, Vector
 from memory.index import Progress
 from memory.keys import Keys
 from memory.query import Listing
@@ -25,8 +23,13 @@ class Glance:
     """What one look at Redis tells before a message is embedded."""
 
     text: str
-    speakers: tuple[str, ...]
-    vector: np.ndarray[Any, np.dtype[np.float32]] | None
+    speakers: tuple[str, ...] = ()
+    cached: Mapping[str, Vector] = field(default_factory=dict)  # by what was embedded: the text, its gist
+
+    @property
+    def gist(self) -> str:
+        """What is searched for."""
+        return cue.gist(self.text, self.speakers)
 
 
 class Memory:
@@ -46,7 +49,7 @@ class Memory:
         weights: Weights = Weights(),
     ) -> None:
         self._client = client
-        self._embedder = embedder
+        self.embedder = embedder
         self._dim = dim
         self.keys = keys
         self._options = options
@@ -78,12 +81,7 @@ class Memory:
         """Ask for what `hear` and `recall` want to know first: the names heard here, the text's cached vector."""
         names = turns.speakers(batch, self.keys, scope)
         return embeddings.look_up(
-            batch,
-            self.keys,
-            scope,
-            self._embedder.name,
-            text,
-            read=lambda vector: Glance(text, names.value, vector),
+            batch, self.keys, scope, self.embedder.name, text, read=lambda cached: Glance(text, names.value, cached)
         )
 
     async def hear(self, scope: Scope, turn: Turn, *, k: int, window: int, glance: Glance | None = None) -> Context:
@@ -92,32 +90,36 @@ class Memory:
         The searches run first, so that the turn does not find itself.
         """
         glance = glance or await self._glanced(scope, turn.text)
-        question, told = await self._embedded(glance)
+        known = await self._embedded(glance, [glance.gist, turn.text])
         batch = self.batch()
-        found = self._search(batch, scope, question, turn.text)
+        found = self._search(batch, scope, known[glance.gist], turn.text)
         recent = turns.recent(batch, self.keys, scope, window)
-        new = self._write(batch, scope, turn, told)
-        if glance.vector is None:
-            embeddings.keep(batch, self.keys, scope, self._embedder.name, turn.text, told)
+        new = self._write(batch, scope, turn, known[turn.text])
+        self._keep(batch, scope, glance, known)
         await batch.send()
-        ranked = [one for one in self._ranked(found, turn.text) if one.turn.id != turn.id]
+        itself = (scope.conversation, turn.id)
+        ranked = [one for one in self._ranked(found, turn.text) if (one.turn.conversation, one.turn.id) != itself]
         return Context(tuple(ranked[:k]), tuple(one for one in recent.value if one.id != turn.id), new.value)
 
     async def recall(self, scope: Scope, text: str, k: int = 10) -> list[Recalled]:
         """Return the k turns that belong most to a text, best first, each with its score and signals."""
         glance = await self._glanced(scope, text)
-        vectors = await self._embedder.embed([cue.gist(text, glance.speakers)])
+        known = await self._embedded(glance, [glance.gist])
         batch = self.batch()
-        found = self._search(batch, scope, vectors[0], text)
+        found = self._search(batch, scope, known[glance.gist], text)
+        self._keep(batch, scope, glance, known)
         await batch.send()
         return self._ranked(found, text)[:k]
 
-    async def remember(self, scope: Scope, said: Sequence[Turn], *, batch: Batch | None = None) -> list[bool]:
+    async def remember(
+        self, scope: Scope, said: Sequence[Turn], *, batch: Batch | None = None, embed: bool = True
+    ) -> list[bool]:
         """Embed and index turns in order; False for each whose id was known: it stays as it is.
 
-        With a batch, its commands travel along.
+        With a batch, its commands travel along. Without embed, turns are found by their words alone.
         """
-        vectors = await self._embedder.embed([turn.text for turn in said])
+        texts = [turn.text for turn in said]
+        vectors = list(await self.embedder.embed(texts)) if embed else [None] * len(said)
         batch = batch or self.batch()
         new = [self._write(batch, scope, turn, vector) for turn, vector in zip(said, vectors, strict=True)]
         await batch.send()
@@ -154,7 +156,7 @@ class Memory:
     async def begin_anew(self, scope: Scope) -> None:
         """Empty the recent window; what was said is still recalled."""
         batch = self.batch()
-        turns.begin_anew(batch, self.keys, scope, time.time_ns() // 1_000_000)
+        turns.begin_anew(batch, self.keys, scope)
         await batch.send()
 
     async def _glanced(self, scope: Scope, text: str) -> Glance:
@@ -163,21 +165,22 @@ class Memory:
         await batch.send()
         return glance.value
 
-    async def _embedded(self, glance: Glance) -> tuple[Any, Any]:
-        """Return the vectors of what is asked and of what is said, embedding together what is not cached."""
-        gist = cue.gist(glance.text, glance.speakers)
-        if glance.vector is not None:
-            asked = glance.vector if gist == glance.text else (await self._embedder.embed([gist]))[0]
-            return asked, glance.vector
-        vectors: Vectors = await self._embedder.embed([gist, glance.text])
-        return vectors[0], vectors[1]
+    async def _embedded(self, glance: Glance, texts: Sequence[str]) -> dict[str, Vector]:
+        """Return the texts' vectors, those that are not cached embedded together."""
+        missing = [text for text in dict.fromkeys(texts) if text not in glance.cached]
+        vectors: Sequence[Vector] = list(await self.embedder.embed(missing)) if missing else []
+        return {**glance.cached, **dict(zip(missing, vectors, strict=True))}
 
-    def _search(self, batch: Batch, scope: Scope, vector: Any, text: str) -> query.Search:
+    def _keep(self, batch: Batch, scope: Scope, glance: Glance, known: Mapping[str, Vector]) -> None:
+        if known.keys() != glance.cached.keys():
+            embeddings.keep(batch, self.keys, scope, self.embedder.name, glance.text, known)
+
+    def _search(self, batch: Batch, scope: Scope, vector: Vector, text: str) -> query.Search:
         return query.search(batch, self.keys, scope, vector, cue.terms(text), self._options)
 
     def _ranked(self, found: query.Search, text: str) -> list[Recalled]:
         return rank.fuse(found.hits, text, self._weights)
 
-    def _write(self, batch: Batch, scope: Scope, turn: Turn, vector: Any) -> Answer[bool]:
-        stored = views.packed(vector, self._dim, self._options.dtype)
+    def _write(self, batch: Batch, scope: Scope, turn: Turn, vector: Vector | None) -> Answer[bool]:
+        stored = None if vector is None else views.packed(vector, self._dim, self._options.dtype)
         return turns.remember(batch, self.keys, scope, turn, stored)

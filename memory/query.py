@@ -8,6 +8,7 @@ import numpy as np
 
 from memory import turns
 from memory.batch import Answer, Argument, Batch
+from memory.embedder import Vector
 from memory.keys import Keys
 from memory.rank import Hit
 from memory.records import Turn
@@ -21,7 +22,7 @@ def search(
     batch: Batch,
     keys: Keys,
     scope: Scope,
-    vector: np.ndarray[Any, np.dtype[np.float32]],
+    vector: Vector,
     terms: Sequence[str],
     options: IndexOptions,
     candidates: int = CANDIDATES,
@@ -90,7 +91,7 @@ class Search:
 
     def __init__(
         self,
-        vector: np.ndarray[Any, np.dtype[np.float32]],
+        vector: Vector,
         options: IndexOptions,
         nearest: "Answer[list[Row]]",
         sharing: "Answer[list[Row]] | None",
@@ -110,15 +111,14 @@ class Search:
             Hit(row.turn, 1 - float(row.values[b"distance"]), sharing[key].bm25 if key in sharing else 0.0)
             for key, row in nearest.items()
         ]
-        cosines = self._cosines([row.values[b"vector"] for row in missed])
-        return near + [Hit(row.turn, cosine, row.bm25) for row, cosine in zip(missed, cosines, strict=True)]
+        return near + [Hit(row.turn, self._cosine(row.values.get(b"vector")), row.bm25) for row in missed]
 
-    def _cosines(self, stored: Sequence[bytes]) -> list[float]:
-        if not stored:
-            return []
-        matrix = np.stack([unpacked(raw, self._options.dtype) for raw in stored])
-        found: list[float] = ((matrix @ self._vector) / np.linalg.norm(matrix, axis=1)).tolist()
-        return found
+    def _cosine(self, stored: bytes | None) -> float:
+        """Return the cosine with a stored vector; 0 for a turn that could not be embedded."""
+        if stored is None:
+            return 0.0
+        vector = unpacked(stored, self._options.dtype)
+        return float(vector @ self._vector / np.linalg.norm(vector))
 
 
 @dataclass(frozen=True, slots=True)

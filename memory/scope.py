@@ -41,6 +41,8 @@ class Scope:
             value = getattr(self, part)
             if not isinstance(value, str) or not value.strip():
                 raise ScopeError(f"a scope needs a {part}; got {value!r}")
+            if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+                raise ScopeError(f"a scope's {part} holds a lone surrogate, which is no character")
         if not isinstance(self.audience, Audience):
             raise ScopeError(f"a scope needs an audience ({', '.join(Audience)}); got {self.audience!r}")
         if self.parent is not None and not self.parent.strip():

@@ -13,6 +13,7 @@ from memory.memory import Memory
 from memory.records import Role, Status, Turn
 from memory.scope import Scope
 
+LATEST = 253_402_214_400_000  # milliseconds; the end of the year 9999, less a day for time zones
 BATCH = 64  # turns embedded and written together
 
 
@@ -64,10 +65,12 @@ def _turn(line: bytes, where: str) -> Turn:
         raise TransferError(f"{where}: not UTF-8; convert the file first (iconv -f latin1 -t utf-8)") from error
     except json.JSONDecodeError as error:
         raise TransferError(f"{where}: not JSON ({error.msg} at column {error.colno})") from error
+    except (ValueError, RecursionError) as error:
+        raise TransferError(f"{where}: JSON beyond all measure ({error})") from error
     if not isinstance(found, dict):
         raise TransferError(f"{where}: a JSON object is wanted, one turn a line")
     wanted = ("id", "conversation", "author", "text", "sent_at")
-    missing = [name for name in wanted if found.get(name) in (None, "")]
+    missing = [name for name in wanted if not str(found.get(name) or "").strip() and found.get(name) != 0]
     if missing:
         raise TransferError(f"{where}: {', '.join(missing)} missing")
     return Turn(
@@ -108,13 +111,15 @@ def _status(value: object, where: str) -> Status:
 
 def _milliseconds(value: object, where: str) -> int:
     """Return milliseconds since 1970; a time without an offset is UTC."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 52:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LATEST:
         return value
     if isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
         else:
-            return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-    raise TransferError(f"{where}: sent_at must be ISO 8601 (2023-05-08T13:56:00Z) or milliseconds since 1970")
+            found = round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+            if 0 <= found < LATEST:
+                return found
+    raise TransferError(f"{where}: sent_at must be ISO 8601 (2023-05-08T13:56:00Z) or milliseconds, from 1970 to 9999")

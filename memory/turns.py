@@ -13,42 +13,54 @@ FIELDS = ("id", "conversation", "person", "author", "role", "text", "sent_at", "
 
 # One turn, all or nothing: the hash, the timeline, the names heard, the tenant's list of conversations. The timeline's
 # members begin with a counter, so that turns of one millisecond keep the order in which they came. The previous turn
-# is read here and not by the caller: between two commands somebody else may speak.
+# is read here and not by the caller: between two commands somebody else may speak. Its words go along only where both
+# can be recalled by the same people: else a search would tell what was said behind closed doors.
 _REMEMBER = """
 local turn, timeline, order, speakers, conversations = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local prefix, digest, conversation, speaker, sent_at = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local longest, reach = tonumber(ARGV[6]), ARGV[7]
 if redis.call('EXISTS', turn) == 1 then return 0 end
 local last = redis.call('ZRANGE', timeline, sent_at, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 1)[1]
 local before = ''
 if last then
-  local words = redis.call('HGET', prefix .. string.sub(last, 17), 'words') or ''
-  before = string.sub(words, 1, tonumber(ARGV[6]))
+  local previous = redis.call('HMGET', prefix .. string.sub(last, 17), 'words', 'reach')
+  if previous[1] and previous[2] == reach then before = string.sub(previous[1], 1, longest) end
 end
 local place = string.format('%016x', redis.call('INCR', order)) .. digest
 redis.call('ZADD', timeline, sent_at, place)
 redis.call('ZADD', conversations, 'GT', sent_at, conversation)
 if speaker ~= '' then redis.call('ZADD', speakers, 'GT', sent_at, speaker) end
-redis.call('HSET', turn, 'place', place, 'before', before, unpack(ARGV, 7))
+redis.call('HSET', turn, 'place', place, 'before', before, 'reach', reach, unpack(ARGV, 8))
 return 1
 """
 
 # The last turns of a conversation since it was begun anew, oldest first.
 _RECENT = """
 local since = redis.call('GET', KEYS[2])
-local from = since and ('(' .. since) or '-inf'
-local places = redis.call('ZRANGE', KEYS[1], '+inf', from, 'BYSCORE', 'REV', 'LIMIT', 0, ARGV[2])
+local places = redis.call('ZRANGE', KEYS[1], '+inf', '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, ARGV[2])
 local turns = {}
 for i = #places, 1, -1 do
-  turns[#turns + 1] = redis.call('HMGET', ARGV[1] .. string.sub(places[i], 17), unpack(ARGV, 3))
+  if not since or string.sub(places[i], 1, 16) > since then
+    turns[#turns + 1] = redis.call('HMGET', ARGV[1] .. string.sub(places[i], 17), unpack(ARGV, 3))
+  end
 end
 return turns
+"""
+
+# Where the conversation stands by the counter that orders turns, not by a clock: the platform's may differ from ours.
+_BEGIN_ANEW = """
+redis.call('SET', KEYS[1], string.format('%016x', tonumber(redis.call('GET', KEYS[2]) or 0)))
+return 1
 """
 
 BEFORE_BYTES = 400  # of the previous turn, in the text index: long ones would drown the turn itself
 
 
-def remember(batch: Batch, keys: Keys, scope: Scope, turn: Turn, vector: bytes) -> Answer[bool]:
-    """Add a turn with its vector; False where a turn of this id was there already, which then stays as it is."""
+def remember(batch: Batch, keys: Keys, scope: Scope, turn: Turn, vector: bytes | None) -> Answer[bool]:
+    """Add a turn; False where a turn of this id was there already, which then stays as it is.
+
+    One without a vector is found by its words alone.
+    """
     heard = turn.author if turn.role == "user" else ""
     conversation = scope.conversation
     return batch.ask(
@@ -66,12 +78,13 @@ def remember(batch: Batch, keys: Keys, scope: Scope, turn: Turn, vector: bytes) 
         heard,
         turn.sent_at,
         BEFORE_BYTES,
+        ",".join(scope.carried),
         *_pairs(scope, turn, vector),
         read=bool,
     )
 
 
-def _pairs(scope: Scope, turn: Turn, vector: bytes) -> Sequence[str | bytes | int]:
+def _pairs(scope: Scope, turn: Turn, vector: bytes | None) -> Sequence[str | bytes | int]:
     stored: dict[str, str | bytes | int] = {
         "id": turn.id,
         "conversation": scope.conversation,
@@ -81,14 +94,14 @@ def _pairs(scope: Scope, turn: Turn, vector: bytes) -> Sequence[str | bytes | in
         "text": turn.text,
         "sent_at": turn.sent_at,
         "status": turn.status.value,
-        "reach": ",".join(scope.carried),
         "conversation_tag": scope.conversation_tag,
         "person_tag": tag("person", scope.tenant, turn.person),
         "asker_tag": tag("person", scope.tenant, scope.person),
         "words": views.body(turn.text),
         "heading": views.heading(turn.author, turn.sent_at),
-        "vector": vector,
     }
+    if vector is not None:
+        stored["vector"] = vector
     return [item for pair in stored.items() for item in pair]
 
 
@@ -118,9 +131,10 @@ def get(batch: Batch, keys: Keys, scope: Scope, turn_id: str) -> Answer[Turn | N
     return batch.ask("HMGET", key, *FIELDS, read=lambda row: None if row[0] is None else parse(row))
 
 
-def begin_anew(batch: Batch, keys: Keys, scope: Scope, at: int) -> None:
-    """Let the recent window begin after `at` (milliseconds); what was said before is still recalled."""
-    batch.ask("SET", keys.fresh(scope.tenant, scope.conversation), at, read=bool)
+def begin_anew(batch: Batch, keys: Keys, scope: Scope) -> Answer[bool]:
+    """Let the recent window begin after what has been said by now; that is still recalled."""
+    fresh = keys.fresh(scope.tenant, scope.conversation)
+    return batch.ask("EVAL", _BEGIN_ANEW, 2, fresh, keys.order(scope.tenant), read=bool)
 
 
 def speakers(batch: Batch, keys: Keys, scope: Scope, most: int = 50) -> Answer[tuple[str, ...]]:

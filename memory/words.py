@@ -5,11 +5,16 @@ the stem then counts as a rare word, and turns with "groups" outrank those with 
 """
 
 import re
+import unicodedata
 from functools import lru_cache
 
 import snowballstemmer
 
-_WORD = re.compile(r"\w+(?:['\u2019]\w+)?")
+# Chinese and Japanese are written without spaces: each character stands for a word there.
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|(?:(?![\u3040-\u30ff\u3400-\u9fff])\w)+(?:['\u2019]\w+)?")
+
+LONGEST = 40  # characters; RediSearch finds no word beyond 128 bytes
+NAMES = frozenset({"May", "Will"})  # a month and a name when they are written so, else common words
 
 COMMON = frozenset(
     """a an the and or but if then than so of to in on at for from by with about as it its this that these those there
@@ -21,13 +26,22 @@ COMMON = frozenset(
 
 def words(text: str) -> list[str]:
     """Return the words of a text in lower case, possessives without their 's."""
-    found = (word.lower().replace("\u2019", "'") for word in _WORD.findall(text))
-    return [word.removesuffix("'s").replace("'", "") for word in found]
+    return [_lower(word) for word in _said(text)]
 
 
 def stems(text: str) -> list[str]:
     """Return what the text index holds of a text, in the text's order."""
-    return [_stem(word) for word in words(text) if word not in COMMON]
+    lowered = ((said, _lower(said)) for said in _said(text))
+    return [_stem(word) for said, word in lowered if word not in COMMON or said in NAMES]
+
+
+def _said(text: str) -> list[str]:
+    """Return the words as they stand, in one Unicode form; those of no natural length (keys, hashes) are cut."""
+    return [word[:LONGEST] for word in _WORD.findall(unicodedata.normalize("NFKC", text))]
+
+
+def _lower(word: str) -> str:
+    return word.lower().replace("\u2019", "'").removesuffix("'s").replace("'", "")
 
 
 @lru_cache(maxsize=50_000)

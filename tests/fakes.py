@@ -84,11 +84,14 @@ class ToyEmbedder:
 
     def __init__(self) -> None:
         self.embedded: list[str] = []
+        self.error: Exception | None = None
 
     async def dim(self) -> int:
         return len(self.TOPICS) + 1
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
+        if self.error:
+            raise self.error
         self.embedded.extend(texts)
         return np.stack([self._vector(text) for text in texts])
 

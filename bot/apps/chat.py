@@ -83,6 +83,8 @@ class ChatApp:
                     said.append(piece.text)
                     yield piece
         text = "".join(said)
+        if not text.strip():
+            yield Notice("The model answered with nothing.")
         if finished.cut:
             yield Notice(f"The answer was cut at {options.reply_tokens:,} tokens.")
         yield Answered(
@@ -110,7 +112,9 @@ class ChatApp:
         text, cut = self._fitting(incoming, system)
         room = self.budget - self._cost([system, self._message(incoming, text, ())])
         pool = [one for one in context.recalled if self._quotable(one.turn, text)]
-        recent = [turn for turn in context.recent if turn.text.strip() and not self._own(turn)]
+        recent = [
+            turn for turn in context.recent if turn.text.strip() and turn.role != "system" and not self._own(turn)
+        ]
         names = len({turn.author for turn in recent if turn.role == "user"} | {incoming.author}) > 1
         window = self._newest(recent, room // 2, names)
         recalled = self._best(pool, window, room - self._spent(window, names), incoming)
@@ -187,9 +191,11 @@ class ChatApp:
             )
         whole = tokenizer.count(incoming.text)
         text = incoming.text
-        while self._cost([system, self._message(incoming, text, ())]) > self.budget:
-            room -= 8  # what follows a cut may join tokens differently
-            text = tokenizer.cut(incoming.text, room)
+        over = self._cost([system, self._message(incoming, text, ())]) - self.budget
+        while over > 0 and text:
+            text = tokenizer.cut(incoming.text, max(room, 0))
+            over = self._cost([system, self._message(incoming, text, ())]) - self.budget
+            room -= max(8, over // 2)  # what follows a cut may join tokens differently, or be shown twice
         return text, max(whole - tokenizer.count(text), 0) if text != incoming.text else 0
 
     def _newest(self, recent: Sequence[Turn], room: int, names: bool) -> list[Turn]:
@@ -243,9 +249,12 @@ def heard(incoming: Incoming) -> Turn:
     )
 
 
+_LINE_BREAKS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}  # JSON leaves them as they are
+
+
 def quoted(text: str) -> str:
     """Return a text as one quoted line: line breaks and quotation marks escaped, so that a quote can't end early."""
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(text, ensure_ascii=False).translate(_LINE_BREAKS)
 
 
 def one_line(name: str) -> str:

@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 import click
 
+from bot.platforms.screens import clean
 from memory.errors import LoreError
 
 _NOUNS = {
@@ -54,7 +55,7 @@ def group() -> None:
 
 
 def main() -> None:
-    """Run the command line; errors are one sentence, exit codes 0, 1, 2 and 130."""
+    """Run the command line; errors are one sentence, exit codes 0, 1, 2, 130 and 128 + a signal's number."""
     try:
         group.main(prog_name="lorebot", standalone_mode=False)
     except click.ClickException as error:
@@ -63,7 +64,7 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except LoreError as error:
-        click.echo(f"lorebot: {error}", err=True)
+        click.echo(f"lorebot: {clean(str(error))}", err=True)
         sys.exit(1)
     except BrokenPipeError:  # whoever read our output has seen enough
         sys.stderr.close()

@@ -1,6 +1,8 @@
 """lorebot ask: one question, one answer."""
 
 import json
+import os
+import stat
 import sys
 import time
 from contextlib import AsyncExitStack, aclosing
@@ -13,7 +15,7 @@ from ulid import ULID
 from bot import observe, settings, wiring
 from bot.cli.shared import as_json, asynchronous, recalled_json, starting, turn_json, whose
 from bot.models.base import Piece
-from bot.platforms import terminal
+from bot.platforms import signals, terminal
 from bot.records import Answered, Incoming, Notice
 
 
@@ -41,13 +43,14 @@ async def command(user: str | None, conversation: str | None, json_: bool, text:
     async with AsyncExitStack() as stack:
         with starting() as progress:
             bot = await stack.enter_async_context(wiring.bot(config, progress))
+        stack.enter_context(signals.ending())
         events = await stack.enter_async_context(aclosing(bot.engine.reply(incoming)))  # type: ignore[type-var]
         async for event in events:
             match event:
                 case Piece(piece) if not json_:
-                    print(piece, end="", flush=True)
+                    print(terminal.clean(piece), end="", flush=True)
                 case Notice(notice):
-                    print(notice, file=sys.stderr)
+                    print(terminal.clean(notice), file=sys.stderr)
                 case Answered():
                     answered = event
     if answered is not None:
@@ -66,9 +69,17 @@ def answer_json(answered: Answered) -> dict[str, Any]:
     }
 
 
+def _something_piped(text: str) -> bool:
+    """Tell whether to read standard input: with a question only a pipe or a file, as others may stay open for ever."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return False
+    mode = os.fstat(sys.stdin.fileno()).st_mode
+    return not text.strip() or stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
+
+
 def _question(text: str) -> str:
     """Return what is asked, with what is piped in below it."""
-    piped = "" if sys.stdin.isatty() else terminal.decoded(sys.stdin.buffer.read(), "standard input").strip()
+    piped = terminal.decoded(sys.stdin.buffer.read(), "standard input").strip() if _something_piped(text) else ""
     question = "\n\n".join(part for part in (text.strip(), piped) if part)
     if not question:
         raise click.UsageError('nothing is asked; for example: lorebot ask "Where do I live?"')

@@ -43,6 +43,8 @@ async def locomo(file: Path, out: Path | None, json_: bool) -> None:
     config = settings.load()
     observe.configure(config.log_level)
     conversations = files.read(file)
+    if out is not None:
+        _writable(out)
     async with AsyncExitStack() as stack:
         with starting() as progress:
             memory = await stack.enter_async_context(wiring.throwaway_memory(config, progress))
@@ -55,6 +57,14 @@ async def locomo(file: Path, out: Path | None, json_: bool) -> None:
         print(json.dumps(report))
     else:
         _print(report)
+
+
+def _writable(out: Path) -> None:
+    """Find out before the long run, not after it."""
+    try:
+        out.touch()
+    except OSError as error:
+        raise click.BadParameter(f"{out} can't be written to: {error.strerror}", param_hint="--out") from error
 
 
 def _print(report: dict[str, Any]) -> None:

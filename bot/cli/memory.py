@@ -66,7 +66,7 @@ async def import_(file: Path, user: str | None, json_: bool) -> None:
 @as_json
 @asynchronous
 async def list_(user: str | None, conversation: str | None, count: int, json_: bool) -> None:
-    """List the latest turns, the newest last.
+    """List the latest turns, the newest last; with --conversation, those of that conversation alone.
 
     \b
     Example:
@@ -74,7 +74,8 @@ async def list_(user: str | None, conversation: str | None, count: int, json_: b
     """
     config = settings.load(user=user, conversation=conversation)
     observe.configure(config.log_level)
-    here = terminal.scope(config.user, config.conversation, narrow=conversation is not None)
+    narrow = conversation is not None or config.recall_from == "conversation"
+    here = terminal.scope(config.user, config.conversation, narrow=narrow)
     with starting() as progress:
         async with wiring.opened_memory(config, progress) as memory:
             listing = await memory.latest(here, count)
@@ -82,7 +83,10 @@ async def list_(user: str | None, conversation: str | None, count: int, json_: b
     if json_:
         print(json.dumps([turn_json(turn) for turn in turns], ensure_ascii=False))
     else:
-        print("\n".join(commands.told(turn, config.timezone) for turn in turns) or "Nothing is remembered yet.")
+        print(
+            terminal.clean("\n".join(commands.told(turn, config.timezone) for turn in turns))
+            or "Nothing is remembered yet."
+        )
 
 
 command.add_command(recall, "search")

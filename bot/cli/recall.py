@@ -25,7 +25,8 @@ async def command(text: str, k: int, user: str | None, conversation: str | None,
     """
     config = settings.load(user=user, conversation=conversation)
     observe.configure(config.log_level)
-    here = terminal.scope(config.user, config.conversation, narrow=config.recall_from == "conversation")
+    narrow = conversation is not None or config.recall_from == "conversation"
+    here = terminal.scope(config.user, config.conversation, narrow=narrow)
     with starting() as progress:
         opening = wiring.opened_memory(config, progress)
         async with opening as memory:
@@ -33,4 +34,7 @@ async def command(text: str, k: int, user: str | None, conversation: str | None,
     if json_:
         print(json.dumps([recalled_json(one) for one in found], ensure_ascii=False))
     else:
-        print("\n".join(commands.found(one, config.timezone) for one in found) or "Nothing is remembered yet.")
+        print(
+            terminal.clean("\n".join(commands.found(one, config.timezone) for one in found))
+            or "Nothing is remembered yet."
+        )

@@ -50,7 +50,7 @@ def read(path: Path) -> list[Conversation]:
         return [_conversation(one, number) for number, one in enumerate(found)]
     except OSError as error:
         raise TransferError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise TransferError(f"{path} is not a LoCoMo file ({type(error).__name__}: {error})") from error
 
 

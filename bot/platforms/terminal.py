@@ -21,7 +21,7 @@ from memory.errors import LoreError
 from memory.memory import Memory
 from memory.scope import Audience, Scope
 
-__all__ = [
+__all__ = [  # the command line takes all of a terminal from here
     "PlainScreen",
     "RichScreen",
     "Screen",

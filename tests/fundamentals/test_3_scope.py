@@ -75,3 +75,16 @@ async def test_ids_that_redis_would_confuse_stay_apart(memory, say, other):
     plain = "c" * 5000 if len(other) > 100 else "c"
     await memory.remember(scope(plain, Audience.PRIVATE), [say("a dog", conversation=plain)])
     assert await texts(memory, scope(other, Audience.PRIVATE)) == []
+
+
+async def test_words_said_in_private_are_not_found_through_the_next_public_turn(memory, say):
+    await memory.remember(scope("staff", Audience.PRIVATE), [say("We buy Zyxcorp", conversation="staff")])
+    await memory.remember(scope("staff"), [say("ok", conversation="staff")])
+    [found] = await memory.recall(scope("general"), "Zyxcorp")
+    assert (found.turn.text, found.signals["text"]) == ("ok", 0.0)
+
+
+async def test_the_same_id_in_another_conversation_is_another_turn(memory, say):
+    await memory.remember(scope("general"), [say("a dog in general", conversation="general", id="1")])
+    context = await memory.hear(scope("random"), say("dogs?", conversation="random", id="1"), k=5, window=5)
+    assert [one.turn.text for one in context.recalled] == ["a dog in general"]

@@ -135,3 +135,84 @@ async def test_what_is_no_character_does_not_stop_a_message(talk):
     bot = talk("Fine.")
     await bot.say("a lone surrogate: \ud800")
     assert (await turns(bot))[0] == ("a lone surrogate: ?", Status.WHOLE)
+
+
+async def test_a_message_that_could_not_be_embedded_is_not_lost(talk, embedder):
+    bot = talk("Here I am.")
+    incoming = bot.incoming("I have a dog")
+    embedder.error = ModelBusy("come back later")
+    with pytest.raises(ModelBusy):
+        await bot.events(incoming)
+    embedder.error = None
+    assert [one.id for one in await bot.engine.unfinished("local:ada")] == [incoming.id]
+    assert (await bot.events(incoming))[0] == Piece("Here I am.")
+    assert await turns(bot) == [("I have a dog", Status.WHOLE), ("Here I am.", Status.WHOLE)]
+
+
+async def test_a_reply_that_could_not_be_embedded_is_remembered_and_found_by_its_words(talk, embedder):
+    waiting = asyncio.Event()
+    bot = talk([waiting, "Wednesdays, as ever."])
+    task = asyncio.create_task(bot.say("When do we meet?"))
+    while not bot.model.prompts:
+        await asyncio.sleep(0)
+    embedder.error = ModelBusy("come back later")
+    waiting.set()
+    assert (await task).answer == "Wednesdays, as ever."
+    embedder.error = None
+    assert await turns(bot) == [("When do we meet?", Status.WHOLE), ("Wednesdays, as ever.", Status.WHOLE)]
+    assert (await bot.memory.recall(bot.scope, "Wednesday"))[0].turn.text == "Wednesdays, as ever."
+
+
+async def test_a_message_that_waits_in_line_survives_the_process(talk):
+    bot = talk([asyncio.Event()])
+    first = asyncio.create_task(bot.events(bot.incoming("1")))
+    while not bot.model.prompts:
+        await asyncio.sleep(0)
+    second = asyncio.create_task(bot.events(bot.incoming("2", id="second")))
+    batch = bot.memory.batch()
+    event = bot.memory.keys.event("local:ada", "main", "second")
+    while True:
+        state = batch.ask("HGET", event, "state", read=lambda raw: raw)
+        await batch.send()
+        if state.value is not None:
+            break
+    assert state.value == b"received"
+    for task in (second, first):
+        task.cancel()
+    await asyncio.gather(first, second, return_exceptions=True)
+
+
+async def test_being_cancelled_twice_does_not_lose_what_was_said(talk):
+    bot = talk(["One", asyncio.Event()])
+    seen = asyncio.Event()
+
+    async def listen():
+        async for _ in bot.engine.reply(bot.incoming("Count")):
+            seen.set()
+
+    task = asyncio.create_task(listen())
+    await seen.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await turns(bot) == [("Count", Status.WHOLE), ("One", Status.CANCELLED)]
+
+
+async def test_a_cancelled_wait_leaves_no_lease_behind(talk):
+    bot = talk(*["Soon."] * 7)
+    for delay in range(6):
+        task = asyncio.create_task(bot.events(bot.incoming("Hi!")))
+        for _ in range(delay):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    async with asyncio.timeout(5):
+        assert (await bot.say("Are you free?")).answer
+
+
+async def test_a_reply_with_half_a_character_is_remembered(talk):
+    bot = talk("Fine \ud83d.")
+    await bot.say("How are you?")
+    assert await turns(bot) == [("How are you?", Status.WHOLE), ("Fine ?.", Status.WHOLE)]

@@ -99,3 +99,19 @@ async def test_a_sentinel_leads_to_its_primary(sentinel):
     assert await client.set("here", "yes")
     assert await client.get("here") == b"yes"
     await connect.close(client)
+
+
+@pytest.mark.parametrize("url", ["redis://:s3cr3t/pw@host", "redis://[s3cr3t", "redis+sentinel://:s3cr3t@host:x/main"])
+def test_a_password_is_never_told(url):
+    with pytest.raises(RedisUnavailable) as caught:
+        connect.client(url)
+    assert "s3cr3t" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+async def test_an_address_cannot_change_what_the_code_relies_on(redis_url):
+    client = connect.client(f"{redis_url}?protocol=3&decode_responses=True")
+    assert await client.get("nothing") is None
+    await client.set("here", "yes", px=1000)
+    assert await client.get("here") == b"yes"
+    await connect.close(client)

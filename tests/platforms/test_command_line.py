@@ -186,8 +186,11 @@ async def test_an_index_of_another_embedder_is_one_clear_sentence(home, model):
     home.settings |= {"LOREBOT_EMBEDDER": "openai", "LOREBOT_EMBED_MODEL": "other"}
     model.will(Say(body={"object": "list", "data": [{"index": 0, "embedding": [0.6, 0.8]}], "model": "other"}))
     ran = await home.run("ask", "Hi!")
-    assert "indexed with the embedder bge-small-en-v1.5-int8 (384 dimensions), but the configured one is" in ran.err
-    assert "other (2 dimensions); set the embedder back" in ran.err
+    assert (
+        "indexed with the embedder bge-small-en-v1.5-int8 (384 dimensions, float16), but the configured one is"
+        in ran.err
+    )
+    assert "other (2 dimensions, float16); set it back" in ran.err
     assert ran.code == 1
 
 
