@@ -63,6 +63,13 @@ class Engine:
         await batch.send()
         return found.value
 
+    async def owing(self, tenant: str) -> bool:
+        """Tell whether any of the tenant's messages has been taken in and not been answered yet."""
+        batch = self._memory.batch()
+        found = self._ledger.owing(batch, tenant)
+        await batch.send()
+        return found.value
+
     async def _answer(self, incoming: Incoming, glance: Glance) -> AsyncIterator[Event]:
         said: list[str] = []
         status = Status.BROKEN
@@ -89,8 +96,8 @@ class Engine:
             yield answered
 
     async def _remember(self, incoming: Incoming, text: str, status: Status) -> None:
-        """Remember the reply and finish the event, in one round trip."""
-        batch = self._memory.batch()
+        """Remember the reply and finish the event, in one round trip: both or neither, whoever is killed meanwhile."""
+        batch = self._memory.batch(atomic=True)
         self._ledger.finish(batch, incoming)
         text = readable(text)
         if not text.strip():

@@ -20,7 +20,7 @@ from memory.scope import Audience, Scope
 
 log = structlog.get_logger()
 
-LEASE = 30_000  # milliseconds; renewed while an answer is being made
+LEASE = 10_000  # milliseconds; renewed three times in it while an answer is being made
 
 _CLAIM = """
 local event, turn_taking, unfinished = KEYS[1], KEYS[2], KEYS[3]
@@ -122,6 +122,10 @@ class Ledger:
     def unfinished(self, batch: Batch, tenant: str, now: int) -> Answer[list[Incoming]]:
         """Ask for a tenant's messages whose lease ran out before they were answered."""
         return batch.ask("EVAL", _UNFINISHED, 1, self._keys.unfinished(tenant), now, read=_readable)
+
+    def owing(self, batch: Batch, tenant: str) -> Answer[bool]:
+        """Ask whether any message of a tenant is unfinished, whoever holds its lease."""
+        return batch.ask("ZCARD", self._keys.unfinished(tenant), read=bool)
 
     def _names(self, incoming: Incoming) -> Sequence[str]:
         scope = incoming.scope

@@ -94,12 +94,11 @@ async def opened_redis(settings: Settings, progress: Progress) -> AsyncIterator[
     """Connect to REDIS_URL, or start the embedded server first."""
     async with AsyncExitStack() as stack:
         if settings.redis_url is not None:
-            url = settings.redis_url.get_secret_value()
+            client = connect.client(settings.redis_url.get_secret_value())
         else:
             server = embedded_server(settings)
             stack.callback(server.leave)
-            url = await server.start(progress)
-        client = connect.client(url)
+            client = connect.client(await server.start(progress), ensure=server.ensure)
         stack.push_async_callback(connect.close, client)
         yield client
 

@@ -31,10 +31,10 @@ class Answer(Generic[T]):
 
 
 class Batch:
-    """A pipeline without a transaction: commands run in the order they were asked, each atomic by itself."""
+    """A pipeline: commands run in the order they were asked, each atomic by itself, or with `atomic` all or none."""
 
-    def __init__(self, client: "redis.asyncio.Redis") -> None:
-        self._pipeline = client.pipeline(transaction=False)
+    def __init__(self, client: "redis.asyncio.Redis", *, atomic: bool = False) -> None:
+        self._pipeline = client.pipeline(transaction=atomic)
         self._answers: list[Answer[Any]] = []
 
     def ask(self, *command: Argument, read: Callable[[Any], T]) -> Answer[T]:

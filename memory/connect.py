@@ -1,10 +1,12 @@
 """A client for the Redis at an address: one place decides on protocol, timeouts and retries."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import redis.asyncio
 from redis import exceptions
+from redis.asyncio.connection import UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import ExponentialWithJitterBackoff
@@ -25,9 +27,23 @@ _OPTIONS: dict[str, Any] = {
 SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 
 
-def client(url: str) -> "redis.asyncio.Redis":
+class _Ensured(UnixDomainSocketConnection):
+    """A connection that makes sure of its server before it connects, the first time and after every loss."""
+
+    def __init__(self, *, ensure: Callable[[], Awaitable[None]], **options: Any) -> None:
+        super().__init__(**options)
+        self._ensure = ensure
+
+    async def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:
+        if not self.is_connected:
+            await self._ensure()
+        await super().connect_check_health(check_health, retry_socket_connect)
+
+
+def client(url: str, *, ensure: Callable[[], Awaitable[None]] | None = None) -> "redis.asyncio.Redis":
     """Return a client that connects at its first command; `close` lets go of it.
 
+    ensure: awaited before each connection to a unix:// address; whatever it raises, the command raises.
     url: redis://, rediss://, unix://, or redis+sentinel://[user:password@]HOST[:26379][,HOST...]/SERVICE[/DB].
     Raises RedisUnavailable for an address of another form.
     """
@@ -48,6 +64,9 @@ def client(url: str) -> "redis.asyncio.Redis":
             "REDIS_URL cannot be read; check host, port and database, and percent-encode / # @ : ? in its password"
         ) from None
     found.connection_pool.connection_kwargs |= {"protocol": 2, "decode_responses": False}  # not the address's to say
+    if ensure is not None:
+        found.connection_pool.connection_class = _Ensured
+        found.connection_pool.connection_kwargs["ensure"] = ensure
     return found
 
 

@@ -73,9 +73,9 @@ class Memory:
         dim = await index.ready(client, embedder, keys, options, progress)
         return cls(client, embedder, dim, keys=keys, options=options, weights=weights)
 
-    def batch(self) -> Batch:
-        """Return an empty batch, for commands that shall travel together."""
-        return Batch(self._client)
+    def batch(self, *, atomic: bool = False) -> Batch:
+        """Return an empty batch, for commands that shall travel together; with `atomic`, all take effect or none."""
+        return Batch(self._client, atomic=atomic)
 
     def glance(self, batch: Batch, scope: Scope, text: str) -> Answer[Glance]:
         """Ask for what `hear` and `recall` want to know first: the names heard here, the text's cached vector."""

@@ -65,6 +65,7 @@ class EmbeddedServer:
         self._linger = linger
         self._runs = runs
         self._presence: socket.socket | None = None
+        self._ensuring = asyncio.Lock()
 
     @property
     def socket(self) -> Path:
@@ -98,6 +99,7 @@ class EmbeddedServer:
                     await self._watch(launched)
                 if await self._loaded(progress):
                     await self._check_engine()
+                    await self._indexed(progress)
                     return self.url
                 if launched:
                     break
@@ -105,6 +107,15 @@ class EmbeddedServer:
         except BaseException:
             self.leave()
             raise
+
+    async def ensure(self) -> None:
+        """Start the server again where the one we used has gone, however it went; one that is there costs no time.
+
+        Raises what `start` raises.
+        """
+        async with self._ensuring:
+            if not self._there():
+                await self.start()
 
     def leave(self) -> None:
         """Stop being a user of the server; it stays for `linger` seconds after its last user left."""
@@ -279,6 +290,23 @@ class EmbeddedServer:
                 f"is the oldest that will do. Fix: {binary.FIX}"
             )
 
+    async def _indexed(self, progress: Progress | None) -> None:
+        """Wait until what was loaded is indexed again: until then searches would miss some of it."""
+        with self._reachable("went away"):
+            async with self._client() as client:
+                for name in await client.execute_command("FT._LIST"):  # type: ignore[no-untyped-call]
+                    while True:
+                        try:
+                            reply = await client.execute_command("FT.INFO", name)  # type: ignore[no-untyped-call]
+                        except exceptions.ResponseError:  # dropped meanwhile
+                            break
+                        info = dict(zip(reply[::2], reply[1::2], strict=True))
+                        if not int(info["indexing"]):
+                            break
+                        if progress is not None:
+                            progress("indexing memory", float(info["percent_indexed"]))
+                        await asyncio.sleep(LOOK_EVERY)
+
     async def _gone(self) -> None:
         patience = time.monotonic() + PATIENCE
         while self._alive():
@@ -311,6 +339,17 @@ class EmbeddedServer:
                 return None
             await asyncio.sleep(LOOK_EVERY)
         return lock
+
+    def _there(self) -> bool:
+        """Tell whether the server that we use is still there: it says nothing to us until it ends."""
+        if self._presence is None:
+            return False
+        try:
+            return bool(self._presence.recv(1))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
 
     def _alive(self) -> bool:
         if not self.folder.exists():

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
@@ -25,6 +26,13 @@ from memory.server import EmbeddedServer
 from tests.fakes import ScriptedModel, ToyEmbedder
 
 NOON = 1_700_000_000_000  # 14 November 2023, 22:13:20 UTC
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c() -> None:
+    """Let processes that tests start be interrupted, also where the tests themselves run in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

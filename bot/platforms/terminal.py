@@ -55,6 +55,8 @@ class Terminal:
         self._scope = here
         self._timezone = timezone
         self._last: Answered | None = None
+        self._owing = True
+        self._tried: set[str] = set()
         self.failed = False
 
     async def hold(self, lines: AsyncIterator[str | bytes]) -> None:
@@ -70,11 +72,19 @@ class Terminal:
                         return
 
     async def _make_good(self) -> None:
-        """Answer what an earlier process was asked here and did not come to answer."""
+        """Answer what an earlier process was asked here and did not come to answer.
+
+        Looked for at the start, and again before each message as long as the lease of such a one still holds.
+        """
+        if not self._owing:
+            return
         for incoming in await self._engine.unfinished(self._scope.tenant):
-            if incoming.scope.conversation == self._scope.conversation:
+            here = incoming.scope.conversation == self._scope.conversation
+            if here and incoming.id not in self._tried:
+                self._tried.add(incoming.id)  # one that can't be answered must not come back with every message
                 self._screen.note(f"You were not answered last time: {incoming.text}")
                 await self._unless_stopped(self._reply(incoming))
+        self._owing = await self._engine.owing(self._scope.tenant)
 
     async def _unless_stopped(self, doing: Coroutine[Any, Any, bool]) -> bool:
         """Do it and tell whether to go on; after an error or, on a terminal, Ctrl-C the conversation does."""
@@ -96,6 +106,7 @@ class Terminal:
         line = decoded(raw, "this line") if isinstance(raw, bytes) else raw
         if line.lstrip().startswith("/"):
             return await self._command(line)
+        await self._make_good()
         return await self._reply(self._incoming(line))
 
     async def _command(self, line: str) -> bool:

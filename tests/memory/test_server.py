@@ -147,7 +147,7 @@ async def test_a_started_server_has_the_query_engine_and_never_answers_with_a_pa
     async with client(server) as using:
         assert await using.execute_command("FT.CONFIG", "GET", "ON_TIMEOUT") == [["ON_TIMEOUT", "fail"]]
         assert (await using.config_get("maxmemory-policy")) == {"maxmemory-policy": "noeviction"}
-        assert (await using.config_get("appendfsync")) == {"appendfsync": "everysec"}
+        assert (await using.config_get("appendfsync")) == {"appendfsync": "always"}
 
 
 async def test_nobody_else_can_reach_the_server(folder: Path, serve: Serve) -> None:

@@ -483,6 +483,9 @@ class Choosy:
     async def unfinished(self, tenant):
         return [Incoming("1", scope("ada", "main"), "ada", "Very long", 1)]
 
+    async def owing(self, tenant):
+        return True
+
     async def reply(self, incoming):
         raise MessageTooLong("too long; shorten it")
         yield
@@ -490,6 +493,7 @@ class Choosy:
 
 async def test_an_unanswered_message_that_cannot_be_answered_does_not_keep_anybody_out():
     async def lines() -> AsyncIterator[str]:
+        yield "Hello"
         yield "/user"
 
     screen = Heard()
@@ -497,5 +501,6 @@ async def test_an_unanswered_message_that_cannot_be_answered_does_not_keep_anybo
     assert screen.told == [
         "You were not answered last time: Very long",
         "too long; shorten it",
+        "too long; shorten it",  # Hello
         "You are ada. `/user NAME` changes that.",
     ]
