@@ -8,8 +8,9 @@ from bot.models.base import Message, Tokenizer
 T = TypeVar("T")
 
 # What a chat message takes beside its text, and a prompt beside its messages. OpenAI's cookbook ("How to count tokens
-# with tiktoken") gives 3 a message, the role's token and 3 at the end; ChatML templates of local models take 5.
-PER_MESSAGE = 5
+# with tiktoken") gives 3 a message, the role's token and 3 at the end; ChatML templates of local models take 5, and a
+# text's edge may split otherwise beside the template than it does alone.
+PER_MESSAGE = 6
 PER_PROMPT = 3
 
 

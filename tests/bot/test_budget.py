@@ -80,7 +80,7 @@ def test_fill_passes_over_what_does_not_fit():
     assert budget.fill([3, 4, 5, 1], 8, int) == [3, 4, 1]
 
 
-@pytest.mark.parametrize(("text", "tokens"), [("", 3 + 5), ("hello world", 3 + 5 + 2), ("<|endoftext|>", 3 + 5 + 7)])
+@pytest.mark.parametrize(("text", "tokens"), [("", 3 + 6), ("hello world", 3 + 6 + 2), ("<|endoftext|>", 3 + 6 + 7)])
 def test_a_prompt_costs_its_text_and_its_overhead(text, tokens):
     from bot.models.base import Message
 
