@@ -9,7 +9,7 @@ import click
 
 from bot import commands, observe, settings, wiring
 from bot.cli.recall import command as recall
-from bot.cli.shared import as_json, asynchronous, counting, starting, turn_json, whose
+from bot.cli.shared import as_json, asynchronous, counting, show, starting, turn_json, whose
 from bot.ingest import locomo
 from bot.platforms import terminal
 from memory import transfer
@@ -83,10 +83,7 @@ async def list_(user: str | None, conversation: str | None, count: int, json_: b
     if json_:
         print(json.dumps([turn_json(turn) for turn in turns], ensure_ascii=False))
     else:
-        print(
-            terminal.clean("\n".join(commands.told(turn, config.timezone) for turn in turns))
-            or "Nothing is remembered yet."
-        )
+        show(commands.told(turn, config.timezone) for turn in turns)
 
 
 command.add_command(recall, "search")

@@ -5,7 +5,7 @@ import json
 import click
 
 from bot import commands, observe, settings, wiring
-from bot.cli.shared import as_json, asynchronous, recalled_json, starting, whose
+from bot.cli.shared import as_json, asynchronous, recalled_json, show, starting, whose
 from bot.platforms import terminal
 
 
@@ -18,6 +18,8 @@ from bot.platforms import terminal
 async def command(text: str, k: int, user: str | None, conversation: str | None, json_: bool) -> None:
     """Show what memory finds for TEXT, best first, each turn with its score and signals.
 
+    It is what an answer in the conversation would be given: turns of your other conversations too.
+
     \b
     Example:
       lorebot recall "holiday plans" -k 5
@@ -25,16 +27,11 @@ async def command(text: str, k: int, user: str | None, conversation: str | None,
     """
     config = settings.load(user=user, conversation=conversation)
     observe.configure(config.log_level)
-    narrow = conversation is not None or config.recall_from == "conversation"
-    here = terminal.scope(config.user, config.conversation, narrow=narrow)
+    here = terminal.scope(config.user, config.conversation, narrow=config.recall_from == "conversation")
     with starting() as progress:
-        opening = wiring.opened_memory(config, progress)
-        async with opening as memory:
+        async with wiring.opened_memory(config, progress) as memory:
             found = await memory.recall(here, text, k)
     if json_:
         print(json.dumps([recalled_json(one) for one in found], ensure_ascii=False))
     else:
-        print(
-            terminal.clean("\n".join(commands.found(one, config.timezone) for one in found))
-            or "Nothing is remembered yet."
-        )
+        show(commands.found(one, config.timezone) for one in found)

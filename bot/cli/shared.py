@@ -1,7 +1,7 @@
 """What the commands share: options, progress on standard error, the shapes that --json prints."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from bot.platforms.screens import clean
 from bot.wiring import Progress as Tell
 from memory.records import Recalled, Turn
 
@@ -70,6 +71,11 @@ def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=console, transient=True) as bars:
         task = bars.add_task(what, total=total)
         yield lambda steps: bars.advance(task, steps)
+
+
+def show(lines: Iterable[str]) -> None:
+    """Print lines of what is remembered, cleaned: it may hold anything."""
+    print(clean("\n".join(lines)) or "Nothing is remembered yet.")
 
 
 def turn_json(turn: Turn) -> dict[str, Any]:

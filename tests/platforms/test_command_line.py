@@ -86,6 +86,14 @@ async def test_recall_needs_no_model(home, model):
     assert [one["id"] for one in listed] == ["0", "1"]
 
 
+async def test_recall_finds_what_an_answer_there_would_be_given(home, model):
+    model.will(saying("Noted."))
+    await home.run("ask", "My dog is called Rex.")
+    found = json.loads((await home.run("recall", "dog", "--conversation", "other", "--json")).out)
+    assert found[0]["text"] == "My dog is called Rex."
+    assert json.loads((await home.run("memory", "list", "--conversation", "other", "--json")).out) == []
+
+
 async def test_evaluation_prints_its_figures_and_writes_its_rows(home, locomo_file):
     ran = await home.run("eval", "locomo", str(locomo_file), "--json", "--out", "rows.jsonl")
     report = json.loads(ran.out)
