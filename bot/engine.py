@@ -14,6 +14,7 @@ from bot.apps.chat import ChatApp
 from bot.errors import MessageTooLong, ModelError
 from bot.ledger import LEASE, Claim, Ledger
 from bot.models.base import Piece
+from bot.models.tokens import readable
 from bot.records import Answered, Event, Incoming, Seen
 from memory.errors import LoreError, RedisError
 from memory.memory import Glance, Memory
@@ -204,11 +205,6 @@ class Engine:
             author=readable(incoming.author),
             context=[Seen(readable(seen.author), readable(seen.text)) for seen in incoming.context],
         )
-
-
-def readable(text: str) -> str:
-    """Return text without lone surrogates, which come from undecodable bytes; no store takes them."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _now() -> int:

@@ -79,10 +79,6 @@ class Keys:
         """Where the conversation was last begun anew. Lives as long as its turns."""
         return self._of(tenant, "fresh", tag("conversation", tenant, conversation))
 
-    def conversations(self, tenant: str) -> str:
-        """The tenant's conversations by their last turn's time, a sorted set. Lives as long as the tenant."""
-        return self._of(tenant, "conversations")
-
     def embedding(self, tenant: str, embedder: str, text: str) -> str:
         """A cached vector, by model and content, within its tenant. Lives for EMBEDDING_TTL."""
         return self._of(tenant, "embedding", tag("embedding", embedder, text))

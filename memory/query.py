@@ -52,7 +52,8 @@ def latest(batch: Batch, keys: Keys, scope: Scope, count: int, skip: int = 0) ->
     """Ask for the latest turns within the scope's reach, the newest first."""
     within, held = _reach(scope)
     return batch.ask(
-        *("FT.SEARCH", keys.index, within, "RETURN", len(turns.FIELDS), *turns.FIELDS),
+        *("FT.SEARCH", keys.index, within),
+        *_returning(),
         *("SORTBY", "sent_at", "DESC", "LIMIT", skip, count),
         *_params(held),
         read=_listing,
@@ -138,8 +139,8 @@ class Row:
 _FIELD_NAMES = tuple(name.encode() for name in turns.FIELDS)
 
 
-def _returning(more: str) -> list[Argument]:
-    return ["RETURN", len(turns.FIELDS) + 1, *turns.FIELDS, more]
+def _returning(*more: str) -> list[Argument]:
+    return ["RETURN", len(turns.FIELDS) + len(more), *turns.FIELDS, *more]
 
 
 def _values(flat: Sequence[bytes]) -> dict[bytes, bytes]:

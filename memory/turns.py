@@ -11,14 +11,14 @@ from memory.scope import Scope
 
 FIELDS = ("id", "conversation", "person", "author", "role", "text", "sent_at", "status")
 
-# One turn, all or nothing: the hash, the timeline, the names heard, the tenant's list of conversations. The timeline's
-# members begin with a counter, so that turns of one millisecond keep the order in which they came. The previous turn
-# is read here and not by the caller: between two commands somebody else may speak. Its words go along only where both
-# can be recalled by the same people: else a search would tell what was said behind closed doors.
+# One turn, all or nothing: the hash, the timeline, the names heard. The timeline's members begin with a counter, so
+# that turns of one millisecond keep the order in which they came. The previous turn is read here and not by the caller:
+# between two commands somebody else may speak. Its words go along only where both can be recalled by the same people:
+# else a search would tell what was said behind closed doors.
 _REMEMBER = """
-local turn, timeline, order, speakers, conversations = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local prefix, digest, conversation, speaker, sent_at = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local longest, reach = tonumber(ARGV[6]), ARGV[7]
+local turn, timeline, order, speakers = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local prefix, digest, speaker, sent_at = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local longest, reach = tonumber(ARGV[5]), ARGV[6]
 if redis.call('EXISTS', turn) == 1 then return 0 end
 local last = redis.call('ZRANGE', timeline, sent_at, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 1)[1]
 local before = ''
@@ -28,9 +28,8 @@ if last then
 end
 local place = string.format('%016x', redis.call('INCR', order)) .. digest
 redis.call('ZADD', timeline, sent_at, place)
-redis.call('ZADD', conversations, 'GT', sent_at, conversation)
 if speaker ~= '' then redis.call('ZADD', speakers, 'GT', sent_at, speaker) end
-redis.call('HSET', turn, 'place', place, 'before', before, 'reach', reach, unpack(ARGV, 8))
+redis.call('HSET', turn, 'place', place, 'before', before, 'reach', reach, unpack(ARGV, 7))
 return 1
 """
 
@@ -66,15 +65,13 @@ def remember(batch: Batch, keys: Keys, scope: Scope, turn: Turn, vector: bytes |
     return batch.ask(
         "EVAL",
         _REMEMBER,
-        5,
+        4,
         keys.turn(scope.tenant, conversation, turn.id),
         keys.timeline(scope.tenant, conversation),
         keys.order(scope.tenant),
         keys.speakers(scope.tenant, conversation),
-        keys.conversations(scope.tenant),
         keys.tenant_turns(scope.tenant),
         keys.turn_digest(scope.tenant, conversation, turn.id),
-        conversation,
         heard,
         turn.sent_at,
         BEFORE_BYTES,
