@@ -10,15 +10,16 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from bot.apps.chat import ChatApp
-from bot.errors import MessageTooLong, ModelError
+from bot.apps.chat import ChatApp, heard
+from bot.backlog import Backlog
+from bot.errors import MessageTooLong
 from bot.ledger import LEASE, Claim, Ledger
 from bot.models.base import Piece
 from bot.models.tokens import readable
-from bot.records import Answered, Event, Incoming, Seen
+from bot.records import Answered, Event, Incoming, Notice, Seen
 from memory.errors import LoreError, RedisError
 from memory.memory import Glance, Memory
-from memory.records import Status, Turn
+from memory.records import Context, Status, Turn, answer_id
 
 log = structlog.get_logger()
 
@@ -35,19 +36,23 @@ class Engine:
         self._ledger = ledger
         self._name = name
         self._max_message = max_message
+        self.backlog = Backlog(memory, ledger)
         self._lines: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def reply(self, incoming: Incoming) -> AsyncIterator[Event]:
         """Stream the answer to a message; nothing where it has been answered or is being answered elsewhere.
 
         The message is remembered before the model is called, the reply once it is whole; one that is cancelled (the
-        iterator closed, the task cancelled) or breaks is remembered as such. Raises MessageTooLong, RedisError,
-        ModelError.
+        iterator closed, the task cancelled) or breaks is remembered as such. While memory is away, the message is
+        answered without it, and both are remembered when it is back. Raises MessageTooLong, ModelError.
         """
         incoming = self._readable(incoming)
         async with self._renewing(incoming), self._turn_taking(incoming):
             try:
-                glance = await self._claimed(incoming)
+                glance = await self._claimed(incoming) if await self.backlog.caught_up() else Glance(incoming.text)
+            except RedisError as error:
+                self.backlog.went(error)
+                glance = Glance(incoming.text)
             except BaseException:
                 await self._whole(self._finished(incoming))
                 raise
@@ -57,15 +62,25 @@ class Engine:
                 async for event in events:
                     yield event
 
+    async def edited(self, incoming: Incoming) -> bool:
+        """Let a message that was remembered say what it says now; False where it is not. Raises RedisError."""
+        incoming = self._readable(incoming)
+        batch = self._memory.batch()
+        self._ledger.reword(batch, incoming)
+        await batch.send()
+        return await self._memory.edit(incoming.scope, incoming.id, incoming.text)
+
     async def unfinished(self, tenant: str) -> list[Incoming]:
         """Return the tenant's messages that a process left unanswered; reply to each to make it good."""
+        if not await self.backlog.caught_up():  # what has been answered meanwhile must be told first
+            return []
         batch = self._memory.batch()
         found = self._ledger.unfinished(batch, tenant, _now())
         await batch.send()
         return found.value
 
     async def owing(self, tenant: str) -> bool:
-        """Tell whether any of the tenant's messages has been taken in and not been answered yet."""
+        """Tell whether any of the tenant's messages has been taken in and not been answered yet. Raises RedisError."""
         batch = self._memory.batch()
         found = self._ledger.owing(batch, tenant)
         await batch.send()
@@ -76,7 +91,12 @@ class Engine:
         status = Status.BROKEN
         answered: Answered | None = None
         try:
-            async with aclosing(self._app.answer(incoming, glance)) as events:  # type: ignore[type-var]
+            context = await self._recollected(incoming, glance)
+            if self.backlog.away:
+                yield Notice(self.backlog.notice)
+            elif context.trouble:
+                yield Notice(f"Memory was searched by words alone: {context.trouble}")
+            async with aclosing(self._app.answer(incoming, context)) as events:  # type: ignore[type-var]
                 async for event in events:
                     if isinstance(event, Answered):
                         answered, status = event, event.status
@@ -96,16 +116,39 @@ class Engine:
         if answered is not None:
             yield answered
 
+    async def _recollected(self, incoming: Incoming, glance: Glance) -> Context:
+        """Return what memory gives; where it is away, what can still be read of it and what waits for it."""
+        if not self.backlog.away:
+            try:
+                return await self._app.recollect(incoming, glance)
+            except RedisError as error:
+                self.backlog.went(error)
+        context = Context()
+        if self.backlog.readable:
+            with suppress(RedisError):
+                context = await self._app.look_back(incoming)
+        return replace(context, recent=(*context.recent, *self.backlog.recent(incoming.scope)))
+
     async def _remember(self, incoming: Incoming, text: str, status: Status) -> None:
         """Remember the reply and finish the event, in one round trip: both or neither, whoever is killed meanwhile."""
-        batch = self._memory.batch(atomic=True)
-        self._ledger.finish(batch, incoming)
-        text = readable(text)
+        said = self._said(incoming, readable(text), status)
+        if not self.backlog.away:
+            batch = self._memory.batch(atomic=True)
+            self._ledger.finish(batch, incoming)
+            try:
+                await self._memory.remember(incoming.scope, said, batch=batch, live=True)
+            except RedisError as error:
+                self.backlog.went(error)
+            else:
+                return
+        self.backlog.add(incoming, heard(incoming), *said)
+
+    def _said(self, incoming: Incoming, text: str, status: Status) -> list[Turn]:
+        """Return the reply as a turn; none where nothing was said."""
         if not text.strip():
-            await batch.send()
-            return
+            return []
         reply = Turn(
-            id=f"{incoming.id}.reply",
+            id=answer_id(incoming.id),
             conversation=incoming.scope.conversation,
             person=BOT,
             author=self._name,
@@ -113,11 +156,9 @@ class Engine:
             text=text,
             sent_at=max(_now(), incoming.sent_at + 1),
             status=status,
+            to=incoming.scope.person,
         )
-        try:
-            await self._memory.remember(incoming.scope, [reply], batch=batch)
-        except ModelError:  # the embedder's; the answer has been shown, so it must not be lost or given again
-            await self._memory.remember(incoming.scope, [reply], batch=batch, embed=False)
+        return [reply]
 
     async def _finished(self, incoming: Incoming) -> None:
         batch = self._memory.batch()
@@ -165,7 +206,8 @@ class Engine:
         if line.locked():  # what waits here must survive a crash too
             batch = self._memory.batch()
             self._ledger.claim(batch, incoming, _now(), waiting=True)
-            await batch.send()
+            with suppress(RedisError):
+                await batch.send()
         async with line:
             yield
 

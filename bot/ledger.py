@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from bot.records import Incoming, Seen
+from memory import turns
 from memory.batch import Answer, Batch
 from memory.keys import EVENT_TTL, Keys
 from memory.scope import Audience, Scope
@@ -23,7 +24,7 @@ log = structlog.get_logger()
 LEASE = 10_000  # milliseconds; renewed three times in it while an answer is being made
 
 _CLAIM = """
-local event, turn_taking, unfinished = KEYS[1], KEYS[2], KEYS[3]
+local event, turn_taking, unfinished, paused = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local owner, now, lease, payload, ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local waiting = ARGV[6] == '1'
 local known = redis.call('HMGET', event, 'state', 'owner', 'until')
@@ -33,9 +34,11 @@ local answering = redis.call('GET', turn_taking)
 local free = not waiting and (not answering or answering == owner)
 local state = (free or (known[1] == 'answering' and known[2] == owner)) and 'answering' or 'received'
 redis.call('HSET', event, 'state', state, 'owner', owner, 'until', now + lease)
-redis.call('HSET', event, 'payload', payload)
 redis.call('EXPIRE', event, ttl)
-redis.call('ZADD', unfinished, now + lease, event)
+if redis.call('SISMEMBER', paused, ARGV[7]) == 0 then
+  redis.call('HSET', event, 'payload', payload)
+  redis.call('ZADD', unfinished, now + lease, event)
+end
 if not free then return 'queued' end
 redis.call('SET', turn_taking, owner, 'PX', lease)
 return 'ours'
@@ -45,7 +48,7 @@ _RENEW = """
 local now, lease = tonumber(ARGV[2]), tonumber(ARGV[3])
 if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'until', now + lease)
-redis.call('ZADD', KEYS[3], now + lease, KEYS[1])
+if redis.call('HEXISTS', KEYS[1], 'payload') == 1 then redis.call('ZADD', KEYS[3], now + lease, KEYS[1]) end
 local turn = redis.call('GET', KEYS[2])
 local answering = redis.call('HGET', KEYS[1], 'state') == 'answering'
 if turn == ARGV[1] or (answering and not turn) then redis.call('SET', KEYS[2], ARGV[1], 'PX', lease) end
@@ -55,7 +58,7 @@ return 1
 _FINISH = """
 if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
 if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
-if redis.call('EXISTS', KEYS[4]) == 0 then
+if redis.call('EXISTS', KEYS[4]) == 0 and redis.call('HEXISTS', KEYS[1], 'payload') == 1 then
   redis.call('HSET', KEYS[1], 'state', 'received', 'until', 0)
   redis.call('ZADD', KEYS[3], 0, KEYS[1])
   return 0
@@ -63,6 +66,22 @@ end
 redis.call('HSET', KEYS[1], 'state', 'sent')
 redis.call('HDEL', KEYS[1], 'payload')
 redis.call('ZREM', KEYS[3], KEYS[1])
+return 1
+"""
+
+# Answered while memory was away: whoever owned it then, it needs no answer now.
+_SETTLE = """
+if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
+redis.call('HSET', KEYS[1], 'state', 'sent')
+redis.call('HDEL', KEYS[1], 'payload')
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+redis.call('ZREM', KEYS[3], KEYS[1])
+return 1
+"""
+
+_REWORD = """
+if redis.call('HEXISTS', KEYS[1], 'payload') == 0 then return 0 end
+redis.call('HSET', KEYS[1], 'payload', ARGV[1])
 return 1
 """
 
@@ -93,19 +112,21 @@ class Ledger:
         self._owner = owner
 
     def claim(self, batch: Batch, incoming: Incoming, now: int, *, waiting: bool = False) -> Answer[Claim]:
-        """Ask to answer a message. now: milliseconds."""
-        payload = json.dumps(asdict(incoming), ensure_ascii=False)
+        """Ask to answer a message. now: milliseconds. What a paused person says is not written down."""
+        scope = incoming.scope
         return batch.ask(
             "EVAL",
             _CLAIM,
-            3,
+            4,
             *self._names(incoming),
+            self._keys.tenant(scope.tenant).paused,
             self._mark(incoming),
             now,
             LEASE,
-            payload,
+            _payload(incoming),
             EVENT_TTL,
             int(waiting),
+            scope.person_tag,
             read=lambda reply: Claim(reply.decode()),
         )
 
@@ -115,28 +136,39 @@ class Ledger:
 
     def finish(self, batch: Batch, incoming: Incoming) -> Answer[bool]:
         """Tell that a message has its answer; False where the lease had been lost."""
-        scope = incoming.scope
-        turn = self._keys.turn(scope.tenant, scope.conversation, incoming.id)
+        turn = turns.key(self._keys, incoming.scope, incoming.id)
         return batch.ask("EVAL", _FINISH, 4, *self._names(incoming), turn, self._mark(incoming), read=bool)
+
+    def settle(self, batch: Batch, incoming: Incoming) -> Answer[bool]:
+        """Tell that a message was answered while memory was away, whether it had been claimed before or not."""
+        return batch.ask("EVAL", _SETTLE, 3, *self._names(incoming), self._mark(incoming), EVENT_TTL, read=bool)
+
+    def reword(self, batch: Batch, incoming: Incoming) -> Answer[bool]:
+        """Let a message that awaits its answer say something else now."""
+        return batch.ask("EVAL", _REWORD, 1, self._names(incoming)[0], _payload(incoming), read=bool)
 
     def unfinished(self, batch: Batch, tenant: str, now: int) -> Answer[list[Incoming]]:
         """Ask for a tenant's messages whose lease ran out before they were answered."""
-        return batch.ask("EVAL", _UNFINISHED, 1, self._keys.unfinished(tenant), now, read=_readable)
+        return batch.ask("EVAL", _UNFINISHED, 1, self._keys.tenant(tenant).unfinished, now, read=_readable)
 
     def owing(self, batch: Batch, tenant: str) -> Answer[bool]:
         """Ask whether any message of a tenant is unfinished, whoever holds its lease."""
-        return batch.ask("ZCARD", self._keys.unfinished(tenant), read=bool)
+        return batch.ask("ZCARD", self._keys.tenant(tenant).unfinished, read=bool)
 
     def _names(self, incoming: Incoming) -> Sequence[str]:
         scope = incoming.scope
         return (
             self._keys.event(scope.tenant, scope.conversation, incoming.id),
-            self._keys.turn_taking(scope.tenant, scope.conversation),
-            self._keys.unfinished(scope.tenant),
+            self._keys.tenant(scope.tenant).turn_taking(scope.conversation_tag),
+            self._keys.tenant(scope.tenant).unfinished,
         )
 
     def _mark(self, incoming: Incoming) -> str:
         return f"{self._owner}/{incoming.id}"
+
+
+def _payload(incoming: Incoming) -> str:
+    return json.dumps(asdict(incoming), ensure_ascii=False)
 
 
 def _readable(payloads: Sequence[bytes]) -> list[Incoming]:

@@ -13,6 +13,7 @@ import redis.asyncio
 import structlog
 from ulid import ULID
 
+from bot import upkeep
 from bot.apps.chat import ChatApp, ChatOptions
 from bot.engine import Engine
 from bot.ledger import Ledger
@@ -62,6 +63,9 @@ async def bot(settings: Settings, progress: Progress) -> AsyncIterator[Bot]:
         app = ChatApp(memory, model, prompts(settings), chat_options(settings))
         ledger = Ledger(memory.keys, owner=str(ULID()))
         engine = Engine(memory, app, ledger, name=settings.name, max_message=settings.max_message)
+        stack.push_async_callback(_last_try, engine)
+        keeping_up = asyncio.create_task(upkeep.keep_up(memory, engine.backlog))
+        stack.push_async_callback(_ended, keeping_up)
         yield Bot(settings, memory, model, engine)
 
 
@@ -114,6 +118,12 @@ async def _ended(task: "asyncio.Task[None]") -> None:
     [met] = await asyncio.gather(task, return_exceptions=True)
     if isinstance(met, LoreError):
         log.info("model not warmed", error=str(met))
+
+
+async def _last_try(engine: Engine) -> None:
+    """Remember what waits for memory before it is given up; what can't be is counted, and said."""
+    if not await engine.backlog.caught_up(now=True):
+        log.error("memory away", turns_lost=len(engine.backlog), error=engine.backlog.away)
 
 
 async def chat_model(settings: Settings, progress: Progress) -> ChatModel:

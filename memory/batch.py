@@ -1,6 +1,6 @@
 """Commands that travel to Redis together, in one round trip; each answer is read where it was asked for."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
 import redis.asyncio
@@ -63,6 +63,14 @@ class Batch:
 async def command(client: "redis.asyncio.Redis", *arguments: Argument) -> Any:
     """Send one command of its own; raises what redis-py raises."""
     return await client.execute_command(*arguments)  # type: ignore[no-untyped-call]
+
+
+async def explaining(work: Awaitable[T]) -> T:
+    """Await what talks to Redis by itself; raises RedisError where redis-py raises its own."""
+    try:
+        return await work
+    except exceptions.RedisError as error:
+        raise explained(error) from error
 
 
 def explained(error: exceptions.RedisError) -> LoreError:

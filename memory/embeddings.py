@@ -1,7 +1,7 @@
 """Cached vectors, by tenant, model and content: texts that come again are not embedded again.
 
 A message is embedded whole, to be found, and as its gist, to find. Both are kept under the message, because its gist
-depends on whose names are known and is not known when the cache is asked.
+depends on whose names are known and is not known when the cache is asked. No text is kept, only digests.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,27 +11,34 @@ import numpy as np
 
 from memory.batch import Answer, Batch
 from memory.embedder import Vector
-from memory.keys import EMBEDDING_TTL, Keys
+from memory.keys import EMBEDDING_TTL, Keys, tag
 from memory.scope import Scope
 
 T = TypeVar("T")
 
+Cached = Mapping[str, Vector]  # by the digest of what was embedded
+
+
+def digest(text: str) -> str:
+    """Name what was embedded."""
+    return tag("embedded", text)
+
 
 def look_up(
-    batch: Batch, keys: Keys, scope: Scope, embedder: str, text: str, *, read: Callable[[Mapping[str, Vector]], T]
+    batch: Batch, keys: Keys, scope: Scope, embedder: str, text: str, *, read: Callable[[Cached], T]
 ) -> Answer[T]:
-    """Ask for the vectors that a text's embedding made, by what was embedded; none where it is not cached."""
-    key = keys.embedding(scope.tenant, embedder, text)
+    """Ask for the vectors that a text's embedding made; none where it is not cached."""
+    key = keys.tenant(scope.tenant).embedding(embedder, text)
     return batch.ask("HGETALL", key, read=lambda stored: read(_vectors(stored)))
 
 
-def keep(batch: Batch, keys: Keys, scope: Scope, embedder: str, text: str, vectors: Mapping[str, Vector]) -> None:
+def keep(batch: Batch, keys: Keys, scope: Scope, embedder: str, text: str, vectors: Cached) -> None:
     """Cache a text's vectors, as float32 so that they come back exact."""
-    key = keys.embedding(scope.tenant, embedder, text)
+    key = keys.tenant(scope.tenant).embedding(embedder, text)
     flat = [item for one, vector in vectors.items() for item in (one, vector.astype(np.float32).tobytes())]
     batch.ask("HSET", key, *flat, read=int)
     batch.ask("EXPIRE", key, EMBEDDING_TTL, read=bool)
 
 
 def _vectors(stored: Mapping[bytes, bytes]) -> dict[str, Vector]:
-    return {text.decode("utf-8"): np.frombuffer(raw, dtype=np.float32) for text, raw in stored.items()}
+    return {name.decode(): np.frombuffer(raw, dtype=np.float32) for name, raw in stored.items()}

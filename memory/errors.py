@@ -8,6 +8,7 @@ LoreError                   anything Lorebot raises on purpose
 │   └── NoQueryEngine       a server answers, but without the query engine
 ├── VectorError             a vector that the index would drop silently: wrong size, zero, NaN
 ├── EmbedderMismatch        the index was made by another embedder than the configured one
+├── NewerMemory             memory was written by a newer version
 └── TransferError           a file of turns that cannot be read
 """
 
@@ -42,6 +43,10 @@ class VectorError(LoreError, ValueError):
 
 class EmbedderMismatch(LoreError):
     """The index was made by another embedder than the configured one."""
+
+
+class NewerMemory(LoreError):
+    """Memory was written by a newer version."""
 
 
 class TransferError(LoreError):

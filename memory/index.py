@@ -1,7 +1,13 @@
-"""The index of turns: made when it is missing, checked against the embedder, waited for while it fills."""
+"""The index of turns, a generation for each embedder and schema: made when missing, checked, waited for while it fills.
+
+The generation in use stands behind an alias. Each has a vector field of its own in the turns' hashes, so that an old
+one goes on answering while a new one is made, and is there to go back to.
+"""
 
 import asyncio
+import json
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import redis.asyncio
@@ -9,31 +15,69 @@ from redis import exceptions
 
 from memory.batch import command, explained
 from memory.embedder import Embedder
-from memory.errors import EmbedderMismatch, NoQueryEngine, RedisError
+from memory.errors import EmbedderMismatch, NewerMemory, NoQueryEngine, RedisError
 from memory.keys import Keys
-from memory.views import IndexOptions, schema
+from memory.views import SCHEMA, DType, IndexOptions, schema
 
 Progress = Callable[[str, float | None], None]  # what is being done, and how much of it (0 to 1, None: unknown)
 
 POLL = 0.1  # seconds between looks at a server that is loading or indexing
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a generation of the index was made with."""
+
+    embedder: str
+    dim: int
+    dtype: DType
+    schema: int = SCHEMA
+
+    def __str__(self) -> str:
+        """Describe its vectors."""
+        return f"{self.embedder} ({self.dim} dimensions, {self.dtype})"
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One generation of the index."""
+
+    number: int
+    made: Made
+
+
 async def ready(
     client: "redis.asyncio.Redis", embedder: Embedder, keys: Keys, options: IndexOptions, progress: Progress | None
-) -> int:
-    """Return the vectors' size once the index stands and holds every turn.
+) -> Generation:
+    """Return the generation in use once it stands and holds every turn; memory of an older schema is migrated first.
 
-    Raises RedisUnavailable, NoQueryEngine, EmbedderMismatch.
+    Raises RedisUnavailable, NoQueryEngine, EmbedderMismatch, NewerMemory.
     """
-    tell = progress or (lambda what, done: None)
-    dim = await embedder.dim()
+    tell = progress or silent
+    wanted = Made(embedder.name, await embedder.dim(), options.dtype)
     try:
-        await _loaded(client, tell)
-        await _ensure(client, embedder.name, dim, keys, options)
-        await _filled(client, keys, tell)
+        await loaded(client, tell)
+        await _has_engine(client)
+        known = await current(client, keys)
+        if known is None:
+            known = await _first(client, keys, wanted)
+        if known.made.schema > SCHEMA:
+            raise NewerMemory("memory was written by a newer Lorebot; update this one")
+        if known.made.schema < SCHEMA:
+            from memory import migrate  # knows this module
+
+            known = await migrate.upgrade(client, keys, options, tell)
+        if known.made != wanted:
+            raise EmbedderMismatch(
+                f"memory was indexed with the embedder {known.made}, but the configured one is {wanted}; set it back "
+                "(LOREBOT_EMBEDDER, LOREBOT_EMBED_MODEL, LOREBOT_VECTOR_DTYPE), or embed all of it again with "
+                "`lorebot memory reembed`"
+            )
+        await ensure(client, keys, known, options)
+        await filled(client, keys.generation(known.number), tell)
     except exceptions.RedisError as error:
         raise explained(error) from error
-    return dim
+    return known
 
 
 async def made_with(client: "redis.asyncio.Redis", keys: Keys, progress: Progress | None = None) -> str | None:
@@ -42,17 +86,18 @@ async def made_with(client: "redis.asyncio.Redis", keys: Keys, progress: Progres
     Raises RedisUnavailable.
     """
     try:
-        await _loaded(client, progress or (lambda what, done: None))
-        known = await command(client, "GET", keys.embedder)
+        await loaded(client, progress or silent)
+        known = await current(client, keys)
     except exceptions.RedisError as error:
         raise explained(error) from error
-    return None if known is None else known.decode().rsplit(" ", 2)[0]
+    return None if known is None else known.made.embedder
 
 
 async def drop(client: "redis.asyncio.Redis", keys: Keys) -> None:
     """Delete everything under a namespace: for memories made to be thrown away."""
-    if await client.exists(keys.embedder):
-        await command(client, "FT.DROPINDEX", keys.index)
+    for name in await command(client, "FT._LIST"):
+        if name.decode().startswith(f"{keys.index}:"):
+            await command(client, "FT.DROPINDEX", name)
     while True:
         found = [key async for key in client.scan_iter(match=f"{keys.namespace}:*", count=1000)]
         if not found:
@@ -61,7 +106,71 @@ async def drop(client: "redis.asyncio.Redis", keys: Keys) -> None:
             await client.unlink(*found[start : start + 1000])
 
 
-async def _loaded(client: "redis.asyncio.Redis", tell: Progress) -> None:
+async def current(client: "redis.asyncio.Redis", keys: Keys) -> Generation | None:
+    """Return the generation in use; the first schema kept its embedder elsewhere."""
+    found = await command(client, "HGET", keys.generations, "current")
+    if found is not None:
+        return (await all_of(client, keys))[int(found)]
+    first = await command(client, "GET", keys.first_embedder)
+    if first is None:
+        return None
+    name, dim, dtype = first.decode().rsplit(" ", 2)
+    return Generation(1, Made(name, int(dim), dtype, schema=1))
+
+
+async def all_of(client: "redis.asyncio.Redis", keys: Keys) -> dict[int, Generation]:
+    """Return every generation by its number."""
+    found = await client.hgetall(keys.generations)
+    return {
+        int(number): Generation(int(number), Made(**json.loads(made)))
+        for number, made in sorted(found.items())
+        if number != b"current"
+    }
+
+
+async def note(client: "redis.asyncio.Redis", keys: Keys, generation: Generation) -> None:
+    """Write down what a generation is made with; who writes it first wins."""
+    await client.hsetnx(keys.generations, str(generation.number), json.dumps(asdict(generation.made)))
+
+
+async def switch(client: "redis.asyncio.Redis", keys: Keys, number: int) -> None:
+    """Put another generation behind the alias: all at once."""
+    pipeline = client.pipeline(transaction=True)
+    pipeline.execute_command("FT.ALIASUPDATE", keys.index, keys.generation(number))
+    pipeline.hset(keys.generations, "current", str(number))
+    await pipeline.execute()
+
+
+async def ensure(client: "redis.asyncio.Redis", keys: Keys, generation: Generation, options: IndexOptions) -> None:
+    """Make a generation's index where it is missing."""
+    name = keys.generation(generation.number)
+    if name.encode() in await command(client, "FT._LIST"):
+        return
+    from redisvl.exceptions import RedisSearchError
+    from redisvl.index import AsyncSearchIndex  # heavy, and only needed where an index is made
+
+    index = AsyncSearchIndex(schema(keys, generation.number, generation.made.dim, options), redis_client=client)
+    try:
+        await index.create(overwrite=False)
+    except RedisSearchError as error:
+        if "already exists" not in str(error).lower():  # another process was faster
+            raise RedisError(f"the index of turns can't be made: {error}") from error
+    if await command(client, "HGET", keys.generations, "current") == str(generation.number).encode():
+        await command(client, "FT.ALIASUPDATE", keys.index, name)
+
+
+async def filled(client: "redis.asyncio.Redis", name: str, tell: Progress) -> None:
+    """Wait while turns that were there before the index are put into it."""
+    while True:
+        reply = await command(client, "FT.INFO", name)
+        info = dict(zip(reply[::2], reply[1::2], strict=True))
+        if not int(info[b"indexing"]):
+            return
+        tell("indexing memory", float(info[b"percent_indexed"]))
+        await asyncio.sleep(POLL)
+
+
+async def loaded(client: "redis.asyncio.Redis", tell: Progress) -> None:
     """Wait while the server reads its data from disk: until then it would answer as if it were empty."""
     while True:
         info: dict[str, Any] = await client.info("persistence")
@@ -71,51 +180,24 @@ async def _loaded(client: "redis.asyncio.Redis", tell: Progress) -> None:
         await asyncio.sleep(POLL)
 
 
-async def _ensure(client: "redis.asyncio.Redis", name: str, dim: int, keys: Keys, options: IndexOptions) -> None:
+def silent(what: str, done: float | None) -> None:
+    """Tell nobody."""
+
+
+async def _has_engine(client: "redis.asyncio.Redis") -> None:
     try:
-        await command(client, "FT.INFO", keys.index)
+        await command(client, "FT._LIST")
     except exceptions.ResponseError as error:
-        if "unknown command" in str(error).lower():
-            raise NoQueryEngine(
-                "this Redis has no query engine, so nothing could be recalled: use Redis 8 or newer, or Redis Stack, "
-                "in REDIS_URL; or unset REDIS_URL to use the embedded one"
-            ) from error
-        await _make(client, dim, keys, options)
-    configured = f"{name} {dim} {options.dtype}"
-    await client.set(keys.embedder, configured, nx=True)
-    known = (await command(client, "GET", keys.embedder)).decode()
-    if known != configured:
-        raise EmbedderMismatch(
-            f"memory was indexed with the embedder {_described(known)}, but the configured one is "
-            f"{_described(configured)}; set it back (LOREBOT_EMBEDDER, LOREBOT_EMBED_MODEL, LOREBOT_VECTOR_DTYPE), "
-            "or set LOREBOT_NAMESPACE to begin another memory"
-        )
+        if "unknown command" not in str(error).lower():
+            raise
+        raise NoQueryEngine(
+            "this Redis has no query engine, so nothing could be recalled: use Redis 8 or newer, or Redis Stack, "
+            "in REDIS_URL; or unset REDIS_URL to use the embedded one"
+        ) from error
 
 
-def _described(embedder: str) -> str:
-    name, dim, dtype = embedder.rsplit(" ", 2)
-    return f"{name} ({dim} dimensions, {dtype})"
-
-
-async def _make(client: "redis.asyncio.Redis", dim: int, keys: Keys, options: IndexOptions) -> None:
-    from redisvl.exceptions import RedisSearchError
-    from redisvl.index import AsyncSearchIndex  # heavy, and only needed where an index is made
-
-    index = AsyncSearchIndex(schema(keys, dim, options), redis_client=client)
-    try:
-        await index.create(overwrite=False)
-    except RedisSearchError as error:
-        if "already exists" not in str(error).lower():  # another process was faster
-            raise RedisError(f"the index of turns can't be made: {error}") from error
-    await command(client, "FT.ALIASUPDATE", keys.index, keys.first_index)
-
-
-async def _filled(client: "redis.asyncio.Redis", keys: Keys, tell: Progress) -> None:
-    """Wait while turns read from disk are indexed again."""
-    while True:
-        reply = await command(client, "FT.INFO", keys.index)
-        info = dict(zip(reply[::2], reply[1::2], strict=True))
-        if not int(info[b"indexing"]):
-            return
-        tell("indexing memory", float(info[b"percent_indexed"]))
-        await asyncio.sleep(POLL)
+async def _first(client: "redis.asyncio.Redis", keys: Keys, made: Made) -> Generation:
+    """Begin with the first generation; of several who begin at once, all get what the first one wrote."""
+    await note(client, keys, Generation(1, made))
+    await client.hsetnx(keys.generations, "current", "1")
+    return (await all_of(client, keys))[1]

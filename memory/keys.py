@@ -27,18 +27,24 @@ class Keys:
 
     namespace: str = "lorebot"
 
-    def _of(self, tenant: str, kind: str, *parts: str) -> str:
-        return ":".join((self.namespace, kind, "{" + tag("tenant", tenant) + "}", *parts))
-
     @property
     def index(self) -> str:
-        """The alias that searches go through."""
+        """The alias of the index in use; listings go through it."""
         return f"{self.namespace}:turns"
 
+    def generation(self, number: int) -> str:
+        """The index of one generation: one embedder and one schema."""
+        return f"{self.namespace}:turns:{number}"
+
     @property
-    def first_index(self) -> str:
-        """The index behind the alias, until another embedder or schema takes its place."""
-        return f"{self.namespace}:turns:1"
+    def generations(self) -> str:
+        """What each generation was made with, and which is in use: a hash. Lives as long as the indexes."""
+        return f"{self.namespace}:generations"
+
+    @property
+    def first_embedder(self) -> str:
+        """The embedder, where the first schema kept it. Deleted when that is migrated."""
+        return f"{self.namespace}:embedder"
 
     @property
     def turns(self) -> str:
@@ -46,51 +52,117 @@ class Keys:
         return f"{self.namespace}:turn:"
 
     @property
-    def embedder(self) -> str:
-        """The embedder that the index was made with. Lives as long as the index."""
-        return f"{self.namespace}:embedder"
+    def migrating(self) -> str:
+        """The lease of whoever brings memory to another schema. Lives as long as the lease."""
+        return f"{self.namespace}:migrating"
 
-    def tenant_turns(self, tenant: str) -> str:
-        """What the keys of a tenant's turns begin with; a turn's digest follows."""
-        return self._of(tenant, "turn", "")
+    @property
+    def unclean(self) -> str:
+        """Set while the append-only file may hold what has been forgotten. Lives until that is rewritten."""
+        return f"{self.namespace}:unclean"
 
-    def turn(self, tenant: str, conversation: str, turn_id: str) -> str:
-        """One turn, a hash. Lives until it is forgotten: remembering is what the bot is for."""
-        return self.tenant_turns(tenant) + self.turn_digest(tenant, conversation, turn_id)
+    def every(self, kind: str) -> str:
+        """The pattern that all tenants' keys of a kind match."""
+        return f"{self.namespace}:{kind}:*"
 
-    @staticmethod
-    def turn_digest(tenant: str, conversation: str, turn_id: str) -> str:
-        """Name a turn within its tenant; platforms promise unique ids within a conversation only."""
-        return tag("turn", tenant, conversation, turn_id)
-
-    def timeline(self, tenant: str, conversation: str) -> str:
-        """A conversation's turns by time, a sorted set. Lives as long as its turns."""
-        return self._of(tenant, "timeline", tag("conversation", tenant, conversation))
-
-    def order(self, tenant: str) -> str:
-        """A counter that orders turns of the same millisecond. Lives as long as the tenant."""
-        return self._of(tenant, "order")
-
-    def speakers(self, tenant: str, conversation: str) -> str:
-        """The names heard in a conversation, by when they last spoke. Lives as long as its turns."""
-        return self._of(tenant, "speakers", tag("conversation", tenant, conversation))
-
-    def fresh(self, tenant: str, conversation: str) -> str:
-        """Where the conversation was last begun anew. Lives as long as its turns."""
-        return self._of(tenant, "fresh", tag("conversation", tenant, conversation))
-
-    def embedding(self, tenant: str, embedder: str, text: str) -> str:
-        """A cached vector, by model and content, within its tenant. Lives for EMBEDDING_TTL."""
-        return self._of(tenant, "embedding", tag("embedding", embedder, text))
+    def tenant(self, tenant: str) -> "TenantKeys":
+        """The keys of one tenant."""
+        return TenantKeys(self.namespace, tag("tenant", tenant))
 
     def event(self, tenant: str, conversation: str, event_id: str) -> str:
+        """The key of one incoming message."""
+        return self.tenant(tenant).event(tag("event", tenant, conversation, event_id))
+
+    def tenant_of(self, key: str) -> "TenantKeys":
+        """The keys of the tenant that a key belongs to."""
+        return TenantKeys(self.namespace, key.partition("{")[2].partition("}")[0])
+
+
+@dataclass(frozen=True, slots=True)
+class TenantKeys:
+    """The keys of one tenant; conversations are named by their tags, so that nobody needs to know their ids."""
+
+    namespace: str
+    digest: str
+
+    def of(self, kind: str) -> str:
+        """What the tenant's keys of a kind begin with; a digest follows."""
+        return f"{self.namespace}:{kind}:{{{self.digest}}}:"
+
+    def _one(self, kind: str) -> str:
+        return f"{self.namespace}:{kind}:{{{self.digest}}}"
+
+    @property
+    def turns(self) -> str:
+        """What the keys of the tenant's turns begin with; a turn's digest follows."""
+        return self.of("turn")
+
+    def turn(self, digest: str) -> str:
+        """One turn, a hash. Lives until it is forgotten: remembering is what the bot is for."""
+        return self.turns + digest
+
+    def conversation(self, tag: str) -> str:
+        """Who can read a conversation, as last told: a hash. Lives as long as its tenant: it must not be misled."""
+        return self.of("conversation") + tag
+
+    def timeline(self, tag: str) -> str:
+        """A conversation's turns by time, a sorted set. Lives as long as its turns."""
+        return self.of("timeline") + tag
+
+    def speakers(self, tag: str) -> str:
+        """The names heard in a conversation, by when they last spoke. Lives as long as its turns."""
+        return self.of("speakers") + tag
+
+    def spoken(self, tag: str) -> str:
+        """How often each name was heard in a conversation, a hash. Lives as long as its turns."""
+        return self.of("spoken") + tag
+
+    def fresh(self, tag: str) -> str:
+        """Where a conversation was last begun anew. Lives as long as its turns."""
+        return self.of("fresh") + tag
+
+    def threads(self, tag: str) -> str:
+        """The threads that whoever reads a conversation reads too, a set. Lives as long as the conversation."""
+        return self.of("threads") + tag
+
+    @property
+    def order(self) -> str:
+        """A counter that orders turns of the same millisecond. Lives as long as the tenant."""
+        return self._one("order")
+
+    @property
+    def closed(self) -> str:
+        """Conversations that fewer people read than their turns' reach still says. Emptied by re-tagging."""
+        return self._one("closed")
+
+    @property
+    def retag(self) -> str:
+        """Conversations whose turns await another reach, a set. Emptied by re-tagging."""
+        return self._one("retag")
+
+    @property
+    def paused(self) -> str:
+        """People who do not want to be remembered for now, a set. Lives until they resume."""
+        return self._one("paused")
+
+    @property
+    def retention(self) -> str:
+        """After how many days turns are forgotten, and the tenant. Lives until it is lifted."""
+        return self._one("retention")
+
+    def embedding(self, embedder: str, text: str) -> str:
+        """Cached vectors, by model and content. Live for EMBEDDING_TTL."""
+        return self.of("embedding") + tag("embedding", embedder, text)
+
+    def event(self, digest: str) -> str:
         """What is known of one incoming message. Lives for EVENT_TTL."""
-        return self._of(tenant, "event", tag("event", tenant, conversation, event_id))
+        return self.of("event") + digest
 
-    def turn_taking(self, tenant: str, conversation: str) -> str:
+    def turn_taking(self, tag: str) -> str:
         """The lease of whoever answers in a conversation. Lives as long as the lease."""
-        return self._of(tenant, "lease", tag("conversation", tenant, conversation))
+        return self.of("lease") + tag
 
-    def unfinished(self, tenant: str) -> str:
-        """A tenant's events that were claimed and not finished, by the end of their lease. Emptied by finishing."""
-        return self._of(tenant, "unfinished")
+    @property
+    def unfinished(self) -> str:
+        """Events that were claimed and not finished, by the end of their lease. Emptied by finishing."""
+        return self._one("unfinished")

@@ -1,21 +1,49 @@
-"""Memory: what people import. It puts the rooms together and has no logic of its own."""
+"""Memory: what people import. It puts the rooms together and has little logic of its own."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Self, TypeVar
 
 import redis.asyncio
 
-from memory import cue, embeddings, index, query, rank, turns, views
-from memory.batch import Answer, Batch
+from memory import (
+    conversations,
+    cue,
+    embeddings,
+    erasure,
+    forgetting,
+    index,
+    query,
+    rank,
+    selection,
+    transfer,
+    turns,
+    upkeep,
+    views,
+    wishes,
+    within,
+)
+from memory.batch import Answer, Batch, explaining
 from memory.embedder import Embedder, Vector
-from memory.index import Progress
+from memory.errors import LoreError
+from memory.index import Generation, Progress
 from memory.keys import Keys
 from memory.query import Listing
 from memory.rank import Weights
-from memory.records import Context, Recalled, Turn
-from memory.scope import Scope
+from memory.records import Context, Forgotten, Recalled, Turn, Which
+from memory.scope import Operator, Scope
+from memory.selection import Place
+from memory.transfer import Exported
+from memory.turns import Stored, Written
+from memory.upkeep import Upkeep
 from memory.views import IndexOptions
+from memory.within import Closed
+
+T = TypeVar("T")
+
+_NOTHING_CLOSED: Closed = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +52,9 @@ class Glance:
 
     text: str
     speakers: tuple[str, ...] = ()
-    cached: Mapping[str, Vector] = field(default_factory=dict)  # by what was embedded: the text, its gist
+    cached: embeddings.Cached = field(default_factory=dict)
+    closed: Closed = _NOTHING_CLOSED
+    paused: bool = False
 
     @property
     def gist(self) -> str:
@@ -32,17 +62,30 @@ class Glance:
         return cue.gist(self.text, self.speakers)
 
 
-class Memory:
-    """Turns that are remembered, recalled, listed.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The vectors that are known of some texts; trouble: why the others are not."""
 
-    Every call carries its Scope. Raises RedisUnavailable where no server answers.
+    vectors: Mapping[str, Vector]
+    trouble: str = ""
+
+    def of(self, text: str) -> Vector | None:
+        """Return a text's vector."""
+        return self.vectors.get(embeddings.digest(text))
+
+
+class Memory:
+    """Turns that are remembered, recalled, listed, changed, forgotten.
+
+    Every call carries its Scope. Raises RedisUnavailable where no server answers, RedisError where it refuses. While
+    the embedder is away, turns are searched for and found by their words alone, and embedded by `upkeep` later.
     """
 
     def __init__(
         self,
         client: "redis.asyncio.Redis",
         embedder: Embedder,
-        dim: int,
+        generation: Generation,
         *,
         keys: Keys = Keys(),
         options: IndexOptions = IndexOptions(),
@@ -50,10 +93,11 @@ class Memory:
     ) -> None:
         self._client = client
         self.embedder = embedder
-        self._dim = dim
+        self.generation = generation
         self.keys = keys
         self._options = options
         self._weights = weights
+        self.chores = asyncio.Event()  # set when there is something for `upkeep` to do at once
 
     @classmethod
     async def open(
@@ -68,20 +112,29 @@ class Memory:
     ) -> Self:
         """Return memory once Redis has loaded and indexed all it holds.
 
-        Raises RedisUnavailable, NoQueryEngine, EmbedderMismatch.
+        Raises RedisUnavailable, NoQueryEngine, EmbedderMismatch, NewerMemory.
         """
-        dim = await index.ready(client, embedder, keys, options, progress)
-        return cls(client, embedder, dim, keys=keys, options=options, weights=weights)
+        generation = await index.ready(client, embedder, keys, options, progress)
+        return cls(client, embedder, generation, keys=keys, options=options, weights=weights)
 
     def batch(self, *, atomic: bool = False) -> Batch:
         """Return an empty batch, for commands that shall travel together; with `atomic`, all take effect or none."""
         return Batch(self._client, atomic=atomic)
 
+    # Remember and recall
+
     def glance(self, batch: Batch, scope: Scope, text: str) -> Answer[Glance]:
-        """Ask for what `hear` and `recall` want to know first: the names heard here, the text's cached vector."""
+        """Ask for what `hear` and `recall` want to know first: names heard here, the text's cached vector, wishes."""
         names = turns.speakers(batch, self.keys, scope)
+        closed = conversations.closed(batch, self.keys, scope.tenant)
+        paused = wishes.paused(batch, self.keys, scope)
         return embeddings.look_up(
-            batch, self.keys, scope, self.embedder.name, text, read=lambda cached: Glance(text, names.value, cached)
+            batch,
+            self.keys,
+            scope,
+            self.embedder.name,
+            text,
+            read=lambda cached: Glance(text, names.value, cached, closed.value, paused.value),
         )
 
     async def hear(self, scope: Scope, turn: Turn, *, k: int, window: int, glance: Glance | None = None) -> Context:
@@ -92,45 +145,69 @@ class Memory:
         glance = glance or await self._glanced(scope, turn.text)
         known = await self._embedded(glance, [glance.gist, turn.text])
         batch = self.batch()
-        found = self._search(batch, scope, known[glance.gist], turn.text)
+
+        def search(batch: Batch, closed: Closed) -> query.Search:
+            return self._search(batch, scope, closed, known.of(glance.gist), turn.text)
+
+        found = search(batch, glance.closed)
         recent = turns.recent(batch, self.keys, scope, window)
-        new = self._write(batch, scope, turn, known[turn.text])
+        written = self._write(batch, scope, turn, self._stored(known.of(turn.text)), live=True)
         self._keep(batch, scope, glance, known)
+        closed = conversations.closed(batch, self.keys, scope.tenant)
         await batch.send()
+        if closed.value - glance.closed:
+            found = await self._seeing(scope, search, closed.value)
+        self._stirred(written.value is Written.CLOSING or known.trouble)
         itself = (scope.conversation, turn.id)
         ranked = [one for one in self._ranked(found, turn.text) if (one.turn.conversation, one.turn.id) != itself]
-        return Context(tuple(ranked[:k]), tuple(one for one in recent.value if one.id != turn.id), new.value)
+        return Context(
+            recalled=tuple(ranked[:k]),
+            recent=tuple(one for one in recent.value if one.id != turn.id),
+            new=written.value in (Written.NEW, Written.CLOSING),
+            paused=written.value is Written.PAUSED,
+            trouble=known.trouble,
+        )
 
     async def recall(self, scope: Scope, text: str, k: int = 10) -> list[Recalled]:
         """Return the k turns that belong most to a text, best first, each with its score and signals."""
         glance = await self._glanced(scope, text)
         known = await self._embedded(glance, [glance.gist])
-        batch = self.batch()
-        found = self._search(batch, scope, known[glance.gist], text)
-        self._keep(batch, scope, glance, known)
-        await batch.send()
-        return self._ranked(found, text)[:k]
+
+        def search(batch: Batch, closed: Closed) -> query.Search:
+            self._keep(batch, scope, glance, known)
+            return self._search(batch, scope, closed, known.of(glance.gist), text)
+
+        return self._ranked(await self._seeing(scope, search, glance.closed), text)[:k]
 
     async def remember(
-        self, scope: Scope, said: Sequence[Turn], *, batch: Batch | None = None, embed: bool = True
+        self,
+        scope: Scope,
+        said: Sequence[Turn],
+        *,
+        batch: Batch | None = None,
+        vectors: Sequence[bytes | None] | None = None,
+        live: bool = False,
     ) -> list[bool]:
-        """Embed and index turns in order; False for each whose id was known: it stays as it is.
+        """Embed and index turns in order; False for each that is not new: one whose id is known stays as it is.
 
-        With a batch, its commands travel along. Without embed, turns are found by their words alone.
+        With a batch, its commands travel along. vectors: as the index holds them, for turns embedded before. live:
+        they are being said now, so neither what a paused person says is kept nor the answer to a forgotten turn.
         """
-        texts = [turn.text for turn in said]
-        vectors = list(await self.embedder.embed(texts)) if embed else [None] * len(said)
+        trouble = ""
+        if vectors is None:
+            known = await self._embedded(Glance(""), [turn.text for turn in said])
+            stored, trouble = [self._stored(known.of(turn.text)) for turn in said], known.trouble
+        else:
+            stored = [Stored(self.generation.number, vector) if vector else None for vector in vectors]
         batch = batch or self.batch()
-        new = [self._write(batch, scope, turn, vector) for turn, vector in zip(said, vectors, strict=True)]
+        written = [self._write(batch, scope, turn, one, live=live) for turn, one in zip(said, stored, strict=True)]
         await batch.send()
-        return [one.value for one in new]
+        self._stirred(trouble or any(one.value is Written.CLOSING for one in written))
+        return [one.value in (Written.NEW, Written.CLOSING) for one in written]
 
     async def recent(self, scope: Scope, count: int = 20) -> tuple[Turn, ...]:
         """Return the conversation's last turns since it was begun anew, oldest first."""
-        batch = self.batch()
-        found = turns.recent(batch, self.keys, scope, count)
-        await batch.send()
-        return found.value
+        return await self._asked(lambda batch: turns.recent(batch, self.keys, scope, count))
 
     async def known(self, scope: Scope, ids: Sequence[str]) -> list[bool]:
         """Tell for each id whether a turn of this conversation has it."""
@@ -141,46 +218,186 @@ class Memory:
 
     async def get(self, scope: Scope, turn_id: str) -> Turn | None:
         """Return one turn of this conversation, or None."""
-        batch = self.batch()
-        found = turns.get(batch, self.keys, scope, turn_id)
-        await batch.send()
-        return found.value
+        return await self._asked(lambda batch: turns.get(batch, self.keys, scope, turn_id))
 
     async def latest(self, scope: Scope, count: int = 20, skip: int = 0) -> Listing:
         """Return the latest turns that can be recalled here, the newest first."""
-        batch = self.batch()
-        found = query.latest(batch, self.keys, scope, count, skip)
-        await batch.send()
+        found = await self._seeing(
+            scope,
+            lambda batch, closed: query.latest(batch, self.keys, within.reach(scope, closed), count, skip),
+        )
         return found.value
 
     async def begin_anew(self, scope: Scope) -> None:
         """Empty the recent window; what was said is still recalled."""
-        batch = self.batch()
-        turns.begin_anew(batch, self.keys, scope)
+        await self._asked(lambda batch: turns.begin_anew(batch, self.keys, scope))
+
+    # Change, forget, take along
+
+    async def edit(self, scope: Scope, turn_id: str, text: str) -> bool:
+        """Give a turn of this conversation another text, embedded and indexed anew; False where there is none."""
+        old = await self.get(scope, turn_id)
+        if old is None:
+            return False
+        known = await self._embedded(Glance(""), [text])
+        batch = self.batch(atomic=True)
+        done = forgetting.edit(batch, self.keys, scope, turn_id, text, self._stored(known.of(text)))
+        batch.ask("DEL", self.keys.tenant(scope.tenant).embedding(self.embedder.name, old.text), read=int)
+        erasure.mark(batch, self.keys)
         await batch.send()
+        self._stirred(known.trouble)
+        return done.value
+
+    async def find(self, whose: Scope | Operator, which: Which) -> list[Place]:
+        """Return where those turns stand that meet the conditions, by conversation and time: what `forget` would take.
+
+        A Scope finds what can be recalled there and, wherever it was said, what the person said and what answers
+        them; an Operator all that the tenant has.
+        """
+        if isinstance(whose, Operator):
+            everything = within.everything(whose)
+            return await explaining(selection.select(self._client, self.keys, whose.tenant, everything, which))
+        closed = _NOTHING_CLOSED
+        while True:
+            mine = within.theirs(whose, closed)
+            found = await explaining(selection.select(self._client, self.keys, whose.tenant, mine, which))
+            now = await self._asked(lambda batch: conversations.closed(batch, self.keys, whose.tenant))
+            if now <= closed:
+                return found
+            closed |= now
+
+    async def read(self, whose: Scope | Operator, places: Sequence[Place]) -> list[Turn]:
+        """Return the turns that stand at places which `find` gave."""
+        mine = self.keys.tenant(whose.tenant)
+        batch = self.batch()
+        rows = [batch.ask("HMGET", mine.turn(one.digest), *turns.FIELDS, read=tuple) for one in places]
+        await batch.send()
+        return [turns.parse(row.value) for row in rows if row.value[0] is not None]
+
+    async def forget(
+        self,
+        whose: Scope | Operator,
+        which: Which | Sequence[Place],
+        *,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> Forgotten:
+        """Forget turns, the answers to them and all that came of them, on the disk too.
+
+        which: conditions as for `find`, or what it found.
+        """
+        places = await self.find(whose, which) if isinstance(which, Which) else which
+        work = forgetting.forget(self._client, self.keys, whose.tenant, self.embedder.name, places, progress)
+        gone = await explaining(work)
+        return Forgotten(gone, await explaining(erasure.erase(self._client, self.keys)))
+
+    async def export(
+        self, whose: Scope | Operator, which: Which = Which(), *, vectors: bool = False
+    ) -> AsyncIterator[Exported]:
+        """Yield turns by conversation and time, with who can read them and, if wanted, their vectors."""
+        for page in selection.pages(await self.find(whose, which)):
+            for one in await explaining(self._exported(whose, page, vectors)):
+                yield one
+
+    async def _exported(self, whose: Scope | Operator, page: Sequence[Place], vectors: bool) -> list[Exported]:
+        return await transfer.exported(self._client, self.keys, whose.tenant, page, self.generation, vectors)
+
+    # Wishes
+
+    async def moved(self, scope: Scope) -> None:
+        """Tell who can read a conversation from now on: it holds for the next recall.
+
+        Its turns are given their new reach by `upkeep`. That fewer people read is also believed from every turn's own
+        scope; that more do, or that other threads are open, only from here.
+        """
+        changing = await self._asked(lambda batch: conversations.moved(batch, self.keys, scope))
+        self._stirred(changing)
+
+    async def pause(self, scope: Scope) -> None:
+        """From now on the person is answered and what they and the answers say is not remembered, in this tenant."""
+        await self._asked(lambda batch: wishes.pause(batch, self.keys, scope))
+
+    async def resume(self, scope: Scope) -> None:
+        """Remember the person again."""
+        await self._asked(lambda batch: wishes.resume(batch, self.keys, scope))
+
+    async def paused(self, scope: Scope) -> bool:
+        """Tell whether the person has paused."""
+        return await self._asked(lambda batch: wishes.paused(batch, self.keys, scope))
+
+    async def retain(self, whose: Scope | Operator, days: int | None) -> None:
+        """Forget the tenant's turns once they are older than that; None: keep them. `upkeep` does it."""
+        await self._asked(lambda batch: wishes.retain(batch, self.keys, whose.tenant, days))
+
+    async def retention(self, whose: Scope | Operator) -> int | None:
+        """Return after how many days the tenant's turns are forgotten; None: never."""
+        return await self._asked(lambda batch: wishes.retention(batch, self.keys, whose.tenant))
+
+    async def upkeep(self) -> Upkeep:
+        """Do what waits: tag moved conversations anew, forget what is too old, embed what could not be embedded.
+
+        Every process may do it, also at the same time. Due hourly, and when `chores` is set.
+        """
+        self.chores.clear()
+        return await explaining(upkeep.tidy(self._client, self.keys, self.generation, self.embedder, now=_now()))
+
+    # Within
+
+    async def _asked(self, ask: Callable[[Batch], Answer[T]]) -> T:
+        batch = self.batch()
+        answer = ask(batch)
+        await batch.send()
+        return answer.value
+
+    async def _seeing(self, scope: Scope, ask: Callable[[Batch, Closed], T], closed: Closed = _NOTHING_CLOSED) -> T:
+        """Ask within what may be seen; look afterwards what is closed, and ask again where something has been."""
+        while True:
+            batch = self.batch()
+            found = ask(batch, closed)
+            now = conversations.closed(batch, self.keys, scope.tenant)
+            await batch.send()
+            if now.value <= closed:
+                return found
+            closed |= now.value
 
     async def _glanced(self, scope: Scope, text: str) -> Glance:
-        batch = self.batch()
-        glance = self.glance(batch, scope, text)
-        await batch.send()
-        return glance.value
+        return await self._asked(lambda batch: self.glance(batch, scope, text))
 
-    async def _embedded(self, glance: Glance, texts: Sequence[str]) -> dict[str, Vector]:
-        """Return the texts' vectors, those that are not cached embedded together."""
-        missing = [text for text in dict.fromkeys(texts) if text not in glance.cached]
-        vectors: Sequence[Vector] = list(await self.embedder.embed(missing)) if missing else []
-        return {**glance.cached, **dict(zip(missing, vectors, strict=True))}
+    async def _embedded(self, glance: Glance, texts: Sequence[str]) -> Known:
+        """Return the texts' vectors, those that are not cached embedded together; none new where that fails."""
+        missing = [text for text in dict.fromkeys(texts) if embeddings.digest(text) not in glance.cached]
+        if not missing:
+            return Known(glance.cached)
+        try:
+            vectors = await self.embedder.embed(missing)
+        except LoreError as error:
+            return Known(glance.cached, trouble=str(error))
+        new = {embeddings.digest(text): vector for text, vector in zip(missing, vectors, strict=True)}
+        return Known({**glance.cached, **new})
 
-    def _keep(self, batch: Batch, scope: Scope, glance: Glance, known: Mapping[str, Vector]) -> None:
-        if known.keys() != glance.cached.keys():
-            embeddings.keep(batch, self.keys, scope, self.embedder.name, glance.text, known)
+    def _keep(self, batch: Batch, scope: Scope, glance: Glance, known: Known) -> None:
+        if known.vectors.keys() != glance.cached.keys() and not glance.paused:
+            embeddings.keep(batch, self.keys, scope, self.embedder.name, glance.text, known.vectors)
 
-    def _search(self, batch: Batch, scope: Scope, vector: Vector, text: str) -> query.Search:
-        return query.search(batch, self.keys, scope, vector, cue.terms(text), self._options)
+    def _search(self, batch: Batch, scope: Scope, closed: Closed, vector: Vector | None, text: str) -> query.Search:
+        mine = within.reach(scope, closed)
+        return query.search(batch, self.keys, mine, self.generation.number, vector, cue.terms(text), self._options)
 
     def _ranked(self, found: query.Search, text: str) -> list[Recalled]:
         return rank.fuse(found.hits, text, self._weights)
 
-    def _write(self, batch: Batch, scope: Scope, turn: Turn, vector: Vector | None) -> Answer[bool]:
-        stored = None if vector is None else views.packed(vector, self._dim, self._options.dtype)
-        return turns.remember(batch, self.keys, scope, turn, stored)
+    def _stored(self, vector: Vector | None) -> Stored | None:
+        if vector is None:
+            return None
+        made = self.generation.made
+        return Stored(self.generation.number, views.packed(vector, made.dim, made.dtype))
+
+    def _write(self, batch: Batch, scope: Scope, turn: Turn, stored: Stored | None, *, live: bool) -> Answer[Written]:
+        return turns.remember(batch, self.keys, scope, turn, stored, live=live)
+
+    def _stirred(self, something: object) -> None:
+        if something:
+            self.chores.set()
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -21,8 +21,9 @@ class Status(StrEnum):
 class Turn:
     """One message of a conversation.
 
-    id: unique within its conversation. person: the platform's id of who said it; author: the name shown.
-    sent_at: milliseconds since 1970, UTC.
+    id: unique within its conversation; the answer to a turn has `answer_id` of it. person: the platform's id of who
+    said it; author: the name shown. sent_at: milliseconds since 1970, UTC. to: the person whom an answer is for; it is
+    theirs as much as what they said themselves.
     """
 
     id: str
@@ -33,6 +34,35 @@ class Turn:
     text: str
     sent_at: int
     status: Status = Status.WHOLE
+    to: str | None = None
+
+
+def answer_id(turn_id: str) -> str:
+    """Return the id of the answer to a turn: what is derived from a turn goes with it."""
+    return f"{turn_id}.reply"
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Some turns: those that meet every condition given; all of them where none is given.
+
+    turns: (conversation, id) of each. person: who said it, or whom it answers. since, until: milliseconds; until is
+    not included.
+    """
+
+    turns: tuple[tuple[str, str], ...] | None = None
+    person: str | None = None
+    conversation: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What forgetting did. turns: how many are gone. trouble: why the disk may still hold them; empty: it does not."""
+
+    turns: int
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +76,14 @@ class Recalled:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What memory gives to an answer: turns recalled (best first) and the recent window (oldest first)."""
+    """What memory gives to an answer: turns recalled (best first) and the recent window (oldest first).
 
-    recalled: tuple[Recalled, ...]
-    recent: tuple[Turn, ...]
-    new: bool = True  # False: this very turn had been remembered before
+    new: False where this very turn had been remembered before, or is not remembered since the person has paused.
+    trouble: why the text could not be embedded; then it was searched for by its words alone.
+    """
+
+    recalled: tuple[Recalled, ...] = ()
+    recent: tuple[Turn, ...] = ()
+    new: bool = True
+    paused: bool = False
+    trouble: str = ""

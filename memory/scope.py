@@ -38,40 +38,70 @@ class Scope:
     def __post_init__(self) -> None:
         """Refuse what is empty or unknown."""
         for part in ("tenant", "conversation", "person"):
-            value = getattr(self, part)
-            if not isinstance(value, str) or not value.strip():
-                raise ScopeError(f"a scope needs a {part}; got {value!r}")
-            if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
-                raise ScopeError(f"a scope's {part} holds a lone surrogate, which is no character")
+            _check(part, getattr(self, part))
         if not isinstance(self.audience, Audience):
             raise ScopeError(f"a scope needs an audience ({', '.join(Audience)}); got {self.audience!r}")
-        if self.parent is not None and not self.parent.strip():
-            raise ScopeError("a thread's parent must not be empty; leave it out where there is none")
+        if self.parent is not None:
+            _check("parent, or none at all", self.parent)
+        if self.parent == self.conversation:
+            raise ScopeError("a conversation can't be its own parent")
         if self.open_to_parent and self.parent is None:
             raise ScopeError("a thread that is open to its parent must name the parent")
 
     @property
     def conversation_tag(self) -> str:
         """The digest of this conversation; its turns carry it, in `reach` too."""
-        return keys.tag("conversation", self.tenant, self.conversation)
+        return conversation_tag(self.tenant, self.conversation)
+
+    @property
+    def parent_tag(self) -> str | None:
+        """The digest of the conversation whose readers read this one too, where there is one."""
+        if self.parent is None or not self.open_to_parent:
+            return None
+        return conversation_tag(self.tenant, self.parent)
+
+    @property
+    def public_tag(self) -> str:
+        """What the turns carry that everyone in the tenant can read."""
+        return keys.tag("public", self.tenant)
+
+    @property
+    def person_tag(self) -> str:
+        """The digest of the person; their turns and the answers to them carry it."""
+        return keys.tag("person", self.tenant, self.person)
 
     @property
     def carried(self) -> tuple[str, ...]:
         """The tags that a turn said here carries: those who hold one of them can recall it."""
-        tags = [self.conversation_tag]
-        if self.parent is not None and self.open_to_parent:
-            tags.append(keys.tag("conversation", self.tenant, self.parent))
-        if self.audience is Audience.PUBLIC and not self.outsiders:
-            tags.append(keys.tag("public", self.tenant))
-        return tuple(tags)
+        public = self.public_tag if self.audience is Audience.PUBLIC else None
+        return tuple(tag for tag in (self.conversation_tag, self.parent_tag, public) if tag)
 
     @property
     def held(self) -> tuple[str, ...]:
         """The tags that are recalled here. Readers decide: with outsiders, only what was said right here."""
-        tags = [self.conversation_tag]
         if self.outsiders or self.narrow:
-            return tuple(tags)
-        if self.parent is not None and self.open_to_parent:
-            tags.append(keys.tag("conversation", self.tenant, self.parent))
-        tags.append(keys.tag("public", self.tenant))
-        return tuple(tags)
+            return (self.conversation_tag,)
+        return tuple(tag for tag in (self.conversation_tag, self.parent_tag, self.public_tag) if tag)
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Whoever runs the bot, for all that one tenant has: to export, forget and keep it, never to recall from it."""
+
+    tenant: str
+
+    def __post_init__(self) -> None:
+        """Refuse an empty tenant."""
+        _check("tenant", self.tenant)
+
+
+def conversation_tag(tenant: str, conversation: str) -> str:
+    """Return the digest of a conversation."""
+    return keys.tag("conversation", tenant, conversation)
+
+
+def _check(part: str, value: object) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise ScopeError(f"a scope needs a {part}; got {value!r}")
+    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        raise ScopeError(f"a scope's {part} holds a lone surrogate, which is no character")

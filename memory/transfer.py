@@ -1,17 +1,33 @@
-"""Turns from files into memory: JSONL, checked whole before anything is written, taken up again where it stopped."""
+"""Turns in files: JSONL, a turn a line, from memory and into it without loss.
+
+What is brought in should be read once before anything is written, so that a fault is found first; it is taken up again
+where it stopped.
+"""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import redis.asyncio
+
+from memory import conversations, turns
+from memory.batch import Batch
+from memory.conversations import Conversation
 from memory.errors import TransferError
-from memory.memory import Memory
+from memory.index import Generation
+from memory.keys import Keys
 from memory.records import Role, Status, Turn
-from memory.scope import Scope
+from memory.scope import Audience, Scope, conversation_tag
+from memory.selection import Place
+from memory.views import vector_field
+
+if TYPE_CHECKING:
+    from memory.memory import Memory
 
 LATEST = 253_402_214_400_000  # milliseconds; the end of the year 9999, less a day for time zones
 BATCH = 64  # turns embedded and written together
@@ -25,40 +41,114 @@ class Brought:
     known: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A turn as it travels: with who can read its conversation, and its vector where that was wanted.
+
+    vector: as the index holds it; embedder: what made it.
+    """
+
+    turn: Turn
+    conversation: Conversation
+    vector: bytes | None = None
+    embedder: str | None = None
+
+    def scope(self, tenant: str, person: str) -> Scope:
+        """Return the scope of its conversation in this tenant, for whoever brings it in."""
+        known = self.conversation
+        return Scope(tenant, self.turn.conversation, person, known.audience, known.parent, known.open_to_parent)
+
+    def line(self) -> str:
+        """Return it as a line of JSON, in the form that `read_jsonl` reads."""
+        turn, known = self.turn, self.conversation
+        found: dict[str, Any] = {
+            "id": turn.id,
+            "conversation": turn.conversation,
+            "person": turn.person,
+            "author": turn.author,
+            "role": turn.role,
+            "text": turn.text,
+            "sent_at": _iso(turn.sent_at),
+            "audience": known.audience.value,
+        }
+        if turn.status is not Status.WHOLE:
+            found["status"] = turn.status.value
+        if turn.to is not None:
+            found["to"] = turn.to
+        if known.parent is not None:
+            found |= {"parent": known.parent, "open_to_parent": known.open_to_parent}
+        if self.vector is not None:
+            found |= {"embedder": self.embedder, "vector": b64encode(self.vector).decode()}
+        return json.dumps(found, ensure_ascii=False)
+
+
+async def exported(
+    client: "redis.asyncio.Redis",
+    keys: Keys,
+    tenant: str,
+    page: Sequence[Place],
+    generation: Generation,
+    vectors: bool,
+) -> list[Exported]:
+    """Return the turns at some places, those deleted meanwhile left out."""
+    mine = keys.tenant(tenant)
+    batch = Batch(client)
+    fields = [*turns.FIELDS, *([vector_field(generation.number)] if vectors else [])]
+    rooms = {
+        name: conversations.known(batch, keys, tenant, conversation_tag(tenant, name))
+        for name in dict.fromkeys(place.conversation for place in page)
+    }
+    rows = [batch.ask("HMGET", mine.turn(place.digest), *fields, read=tuple) for place in page]
+    await batch.send()
+    found = []
+    for row in (row.value for row in rows):
+        if row[0] is not None:
+            turn = turns.parse(row[: len(turns.FIELDS)])
+            room = rooms[turn.conversation].value or Conversation(turn.conversation, Audience.PRIVATE)
+            vector = row[-1] if vectors else None
+            found.append(Exported(turn, room, vector, vector and str(generation.made)))
+    return found
+
+
 async def bring_in(
-    memory: Memory, turns: Iterable[Turn], scope_of: Callable[[Turn], Scope], progress: Callable[[int], None]
+    memory: "Memory", found: Iterable[Exported], scope_of: Callable[[Exported], Scope], progress: Callable[[int], None]
 ) -> Brought:
     """Remember turns in their order; those that are known already stay as they are and are not embedded again.
 
-    progress is told how many turns have been looked at since the last call.
+    Vectors are taken over where they come from the embedder in use. progress is told how many turns have been looked
+    at since the last call.
     """
     new = seen = 0
-    for scope, said in groupby(turns, key=scope_of):
+    made = str(memory.generation.made)
+    for scope, said in groupby(found, key=scope_of):
         while batch := list(islice(said, BATCH)):
-            known = await memory.known(scope, [turn.id for turn in batch])
-            missing = [turn for turn, there in zip(batch, known, strict=True) if not there]
-            if missing:
-                new += sum(await memory.remember(scope, missing))
+            known = await memory.known(scope, [one.turn.id for one in batch])
+            missing = [one for one, there in zip(batch, known, strict=True) if not there]
+            for with_vectors, some in groupby(missing, key=lambda one: one.vector is not None and one.embedder == made):
+                part = list(some)
+                vectors = [one.vector for one in part] if with_vectors else None
+                new += sum(await memory.remember(scope, [one.turn for one in part], vectors=vectors))
             seen += len(batch)
             progress(len(batch))
     return Brought(new, seen - new)
 
 
-def read_jsonl(path: Path) -> Iterator[Turn]:
+def read_jsonl(path: Path) -> Iterator[Exported]:
     """Yield the turns of a JSONL file: id, conversation, author, role, text, sent_at (ISO 8601 or milliseconds).
 
-    Optional: person (the author's id; default: the author) and status. Raises TransferError naming file and line.
+    Optional: person (the author's id; default: the author), to (the person an answer is for), status, audience (default
+    public), parent, open_to_parent, vector and embedder. Raises TransferError naming file and line.
     """
     try:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    yield _turn(line, f"{path}, line {number}")
+                    yield _exported(line, f"{path}, line {number}")
     except OSError as error:
         raise TransferError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _turn(line: bytes, where: str) -> Turn:
+def _exported(line: bytes, where: str) -> Exported:
     try:
         found = json.loads(line)
     except UnicodeDecodeError as error:
@@ -73,7 +163,7 @@ def _turn(line: bytes, where: str) -> Turn:
     missing = [name for name in wanted if not str(found.get(name) or "").strip() and found.get(name) != 0]
     if missing:
         raise TransferError(f"{where}: {', '.join(missing)} missing")
-    return Turn(
+    turn = Turn(
         id=_text(found, "id", where),
         conversation=_text(found, "conversation", where),
         person=_text(found, "person" if found.get("person") else "author", where),
@@ -82,7 +172,13 @@ def _turn(line: bytes, where: str) -> Turn:
         text=_text(found, "text", where),
         sent_at=_milliseconds(found["sent_at"], where),
         status=_status(found.get("status", "whole"), where),
+        to=_text(found, "to", where) if found.get("to") else None,
     )
+    parent = _text(found, "parent", where) if found.get("parent") else None
+    audience = _audience(found.get("audience", "public"), where)
+    room = Conversation(turn.conversation, audience, parent, bool(parent) and found.get("open_to_parent") is True)
+    embedder = _text(found, "embedder", where) if found.get("embedder") else None
+    return Exported(turn, room, _vector(found.get("vector"), where), embedder)
 
 
 def _text(found: dict[str, Any], name: str, where: str) -> str:
@@ -107,6 +203,28 @@ def _status(value: object, where: str) -> Status:
         return Status(str(value))
     except ValueError as error:
         raise TransferError(f"{where}: status must be one of {', '.join(Status)}") from error
+
+
+def _audience(value: object, where: str) -> Audience:
+    try:
+        return Audience(str(value))
+    except ValueError as error:
+        raise TransferError(f"{where}: audience must be one of {', '.join(Audience)}") from error
+
+
+def _vector(value: object, where: str) -> bytes | None:
+    if value is None:
+        return None
+    try:
+        return b64decode(str(value), validate=True)
+    except ValueError as error:
+        raise TransferError(f"{where}: vector must be base64") from error
+
+
+def _iso(sent_at: int) -> str:
+    """Return milliseconds as ISO 8601: worked out in whole numbers, so that it comes back the same."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=sent_at)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
 def _milliseconds(value: object, where: str) -> int:

@@ -1,37 +1,57 @@
 """Turns in Redis: a hash each, its place in the conversation's timeline, and the recent window."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-from memory import views
-from memory.batch import Answer, Batch
-from memory.keys import Keys, tag
-from memory.records import Role, Status, Turn
+from memory import conversations, views
+from memory.batch import Answer, Argument, Batch
+from memory.keys import Keys, TenantKeys, tag
+from memory.records import Role, Status, Turn, answer_id
 from memory.scope import Scope
 
-FIELDS = ("id", "conversation", "person", "author", "role", "text", "sent_at", "status")
+FIELDS = ("id", "conversation", "person", "author", "role", "text", "sent_at", "status", "to")
+
+BEFORE_BYTES = 400  # of the previous turn, in the text index: long ones would drown the turn itself
+
+# Lua that other scripts begin with: what a turn holds of the one before it. Its words go along only where both can be
+# recalled by the same people: else a search would tell what was said behind closed doors.
+BEFORE = f"""
+local function before(turns, last, reach)
+  if not last then return '' end
+  local previous = redis.call('HMGET', turns .. string.sub(last, 17), 'words', 'reach')
+  if not previous[1] or previous[2] ~= reach then return '' end
+  return string.sub(previous[1], 1, {BEFORE_BYTES})
+end
+"""
 
 # One turn, all or nothing: the hash, the timeline, the names heard. The timeline's members begin with a counter, so
 # that turns of one millisecond keep the order in which they came. The previous turn is read here and not by the caller:
-# between two commands somebody else may speak. Its words go along only where both can be recalled by the same people:
-# else a search would tell what was said behind closed doors.
-_REMEMBER = """
-local turn, timeline, order, speakers = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local prefix, digest, speaker, sent_at = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local longest, reach = tonumber(ARGV[5]), ARGV[6]
-if redis.call('EXISTS', turn) == 1 then return 0 end
+# between two commands somebody else may speak. So is who can read the conversation: a scope that says that fewer do
+# is believed and closes it; one that says that more do is not (see conversations.py).
+_REMEMBER = (
+    conversations.TOLD
+    + BEFORE
+    + """
+local turn, timeline, order, speakers, spoken, paused, asked = unpack(KEYS, 7)
+local tag, public, carried, records, turns, digest, speaker, sent_at, person = unpack(ARGV)
+local live, facts = ARGV[10] == '1', tonumber(ARGV[11])
+if live and redis.call('SISMEMBER', paused, person) == 1 then return 'paused' end
+if live and asked ~= turn and redis.call('EXISTS', asked) == 0 then return 'forgotten' end
+if redis.call('EXISTS', turn) == 1 then return 'known' end
+local reach, closing = told(KEYS, tag, public, carried, records, {unpack(ARGV, 12, 11 + facts)}, false)
 local last = redis.call('ZRANGE', timeline, sent_at, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 1)[1]
-local before = ''
-if last then
-  local previous = redis.call('HMGET', prefix .. string.sub(last, 17), 'words', 'reach')
-  if previous[1] and previous[2] == reach then before = string.sub(previous[1], 1, longest) end
-end
 local place = string.format('%016x', redis.call('INCR', order)) .. digest
 redis.call('ZADD', timeline, sent_at, place)
-if speaker ~= '' then redis.call('ZADD', speakers, 'GT', sent_at, speaker) end
-redis.call('HSET', turn, 'place', place, 'before', before, 'reach', reach, unpack(ARGV, 7))
-return 1
+if speaker ~= '' then
+  redis.call('ZADD', speakers, 'GT', sent_at, speaker)
+  redis.call('HINCRBY', spoken, speaker, 1)
+end
+redis.call('HSET', turn, 'place', place, 'before', before(turns, last, reach), 'reach', reach, unpack(ARGV, 12 + facts))
+return closing and 'closing' or 'new'
 """
+)
 
 # The last turns of a conversation since it was begun anew, oldest first.
 _RECENT = """
@@ -52,37 +72,79 @@ redis.call('SET', KEYS[1], string.format('%016x', tonumber(redis.call('GET', KEY
 return 1
 """
 
-BEFORE_BYTES = 400  # of the previous turn, in the text index: long ones would drown the turn itself
+
+class Written(StrEnum):
+    """What came of remembering a turn."""
+
+    NEW = "new"
+    CLOSING = "closing"  # new, and fewer people read the conversation than before: its turns await re-tagging
+    KNOWN = "known"  # it stays as it was
+    PAUSED = "paused"  # the person does not want to be remembered for now
+    FORGOTTEN = "forgotten"  # the answer to a turn that is not remembered
 
 
-def remember(batch: Batch, keys: Keys, scope: Scope, turn: Turn, vector: bytes | None) -> Answer[bool]:
-    """Add a turn; False where a turn of this id was there already, which then stays as it is.
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A turn's vector as the index holds it, and the generation of the index that it is for."""
 
-    One without a vector is found by its words alone.
+    generation: int
+    vector: bytes
+
+
+def remember(
+    batch: Batch, keys: Keys, scope: Scope, turn: Turn, stored: Stored | None, *, live: bool = False
+) -> Answer[Written]:
+    """Add a turn; where one of this id is there already, that stays as it is.
+
+    One without a vector is found by its words alone, until it is embedded. live: it is being said now, so neither
+    what a paused person says is kept nor the answer to a turn that has been forgotten meanwhile.
     """
-    heard = turn.author if turn.role == "user" else ""
-    conversation = scope.conversation
+    mine = keys.tenant(scope.tenant)
+    here = scope.conversation_tag
+    digest = turn_digest(scope.tenant, scope.conversation, turn.id)
+    asked = turn.id.removesuffix(answer_id("")) if turn.role == "assistant" else turn.id
+    names = [
+        *conversations.told_keys(mine, scope),
+        mine.turn(digest),
+        mine.timeline(here),
+        mine.order,
+        mine.speakers(here),
+        mine.spoken(here),
+        mine.paused,
+        mine.turn(turn_digest(scope.tenant, scope.conversation, asked)),
+    ]
+    facts = conversations.facts(scope)
     return batch.ask(
         "EVAL",
         _REMEMBER,
-        4,
-        keys.turn(scope.tenant, conversation, turn.id),
-        keys.timeline(scope.tenant, conversation),
-        keys.order(scope.tenant),
-        keys.speakers(scope.tenant, conversation),
-        keys.tenant_turns(scope.tenant),
-        keys.turn_digest(scope.tenant, conversation, turn.id),
-        heard,
+        len(names),
+        *names,
+        *conversations.told_arguments(mine, scope),
+        mine.turns,
+        digest,
+        speaker(turn),
         turn.sent_at,
-        BEFORE_BYTES,
-        ",".join(scope.carried),
-        *_pairs(scope, turn, vector),
-        read=bool,
+        scope.person_tag,
+        int(live),
+        len(facts),
+        *facts,
+        *_pairs(mine, scope, turn, stored),
+        read=lambda reply: Written(reply.decode()),
     )
 
 
-def _pairs(scope: Scope, turn: Turn, vector: bytes | None) -> Sequence[str | bytes | int]:
-    stored: dict[str, str | bytes | int] = {
+def turn_digest(tenant: str, conversation: str, turn_id: str) -> str:
+    """Name a turn within its tenant; platforms promise unique ids within a conversation only."""
+    return tag("turn", tenant, conversation, turn_id)
+
+
+def speaker(turn: Turn) -> str:
+    """Return the name that a turn makes known in its conversation; the bot's own is none."""
+    return turn.author if turn.role == "user" else ""
+
+
+def _pairs(mine: TenantKeys, scope: Scope, turn: Turn, stored: Stored | None) -> list[Argument]:
+    pairs: dict[str, Argument] = {
         "id": turn.id,
         "conversation": scope.conversation,
         "person": turn.person,
@@ -91,26 +153,29 @@ def _pairs(scope: Scope, turn: Turn, vector: bytes | None) -> Sequence[str | byt
         "text": turn.text,
         "sent_at": turn.sent_at,
         "status": turn.status.value,
+        "tenant_tag": mine.digest,
         "conversation_tag": scope.conversation_tag,
-        "person_tag": tag("person", scope.tenant, turn.person),
-        "asker_tag": tag("person", scope.tenant, scope.person),
+        "person_tag": tag("person", scope.tenant, turn.to or turn.person),
         "words": views.body(turn.text),
         "heading": views.heading(turn.author, turn.sent_at),
     }
-    if vector is not None:
-        stored["vector"] = vector
-    return [item for pair in stored.items() for item in pair]
+    if turn.to is not None:
+        pairs["to"] = turn.to
+    if stored is not None:
+        pairs |= {"embedded": stored.generation, views.vector_field(stored.generation): stored.vector}
+    return [item for pair in pairs.items() for item in pair]
 
 
 def recent(batch: Batch, keys: Keys, scope: Scope, count: int) -> Answer[tuple[Turn, ...]]:
     """Ask for the conversation's last turns since it was begun anew, oldest first."""
+    mine = keys.tenant(scope.tenant)
     return batch.ask(
         "EVAL",
         _RECENT,
         2,
-        keys.timeline(scope.tenant, scope.conversation),
-        keys.fresh(scope.tenant, scope.conversation),
-        keys.tenant_turns(scope.tenant),
+        mine.timeline(scope.conversation_tag),
+        mine.fresh(scope.conversation_tag),
+        mine.turns,
         count,
         *FIELDS,
         read=lambda rows: tuple(parse(row) for row in rows if row[0] is not None),
@@ -119,26 +184,32 @@ def recent(batch: Batch, keys: Keys, scope: Scope, count: int) -> Answer[tuple[T
 
 def known(batch: Batch, keys: Keys, scope: Scope, turn_id: str) -> Answer[bool]:
     """Ask whether a turn of this id has been remembered."""
-    return batch.ask("EXISTS", keys.turn(scope.tenant, scope.conversation, turn_id), read=bool)
+    return batch.ask("EXISTS", key(keys, scope, turn_id), read=bool)
 
 
 def get(batch: Batch, keys: Keys, scope: Scope, turn_id: str) -> Answer[Turn | None]:
     """Ask for one turn of this conversation."""
-    key = keys.turn(scope.tenant, scope.conversation, turn_id)
-    return batch.ask("HMGET", key, *FIELDS, read=lambda row: None if row[0] is None else parse(row))
+    return batch.ask(
+        "HMGET", key(keys, scope, turn_id), *FIELDS, read=lambda row: None if row[0] is None else parse(row)
+    )
+
+
+def key(keys: Keys, scope: Scope, turn_id: str) -> str:
+    """Return the key of a turn of this conversation."""
+    return keys.tenant(scope.tenant).turn(turn_digest(scope.tenant, scope.conversation, turn_id))
 
 
 def begin_anew(batch: Batch, keys: Keys, scope: Scope) -> Answer[bool]:
     """Let the recent window begin after what has been said by now; that is still recalled."""
-    fresh = keys.fresh(scope.tenant, scope.conversation)
-    return batch.ask("EVAL", _BEGIN_ANEW, 2, fresh, keys.order(scope.tenant), read=bool)
+    mine = keys.tenant(scope.tenant)
+    return batch.ask("EVAL", _BEGIN_ANEW, 2, mine.fresh(scope.conversation_tag), mine.order, read=bool)
 
 
 def speakers(batch: Batch, keys: Keys, scope: Scope, most: int = 50) -> Answer[tuple[str, ...]]:
     """Ask for the names heard in this conversation, the latest first."""
     return batch.ask(
         "ZRANGE",
-        keys.speakers(scope.tenant, scope.conversation),
+        keys.tenant(scope.tenant).speakers(scope.conversation_tag),
         0,
         most - 1,
         "REV",
@@ -157,6 +228,7 @@ def parse(row: Sequence[Any]) -> Turn:
         text=text(row[5]),
         sent_at=int(row[6]),
         status=Status(text(row[7])),
+        to=None if row[8] is None else text(row[8]),
     )
 
 

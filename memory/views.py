@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DType = Literal["float16", "float32"]
 
+SCHEMA = 2  # of the fields below; an index of an older schema is migrated (see generations.py)
+
 
 @dataclass(frozen=True, slots=True)
 class IndexOptions:
@@ -34,15 +36,20 @@ class IndexOptions:
     dtype: DType = "float16"
 
 
-def schema(keys: Keys, dim: int, options: IndexOptions) -> "IndexSchema":
-    """Return the index's schema for vectors of `dim` numbers."""
+def vector_field(generation: int) -> str:
+    """Return the field that holds the vectors of one generation of the index: several may live side by side."""
+    return f"vector{generation}"
+
+
+def schema(keys: Keys, generation: int, dim: int, options: IndexOptions) -> "IndexSchema":
+    """Return the schema of one generation of the index, for vectors of `dim` numbers."""
     from redisvl.schema import IndexSchema  # heavy, and only needed where an index is made
 
     tag = {"separator": ",", "case_sensitive": True}
     return IndexSchema.from_dict(
         {
             "index": {
-                "name": keys.first_index,
+                "name": keys.generation(generation),
                 "prefix": keys.turns,
                 "key_separator": "",
                 "storage_type": "hash",
@@ -50,14 +57,16 @@ def schema(keys: Keys, dim: int, options: IndexOptions) -> "IndexSchema":
             },
             "fields": [
                 {"name": "reach", "type": "tag", "attrs": tag},
+                {"name": "tenant_tag", "type": "tag", "attrs": tag},
                 {"name": "conversation_tag", "type": "tag", "attrs": tag},
                 {"name": "person_tag", "type": "tag", "attrs": tag},
+                {"name": "embedded", "type": "tag", "attrs": tag},  # the generations that it has a vector for
                 {"name": "sent_at", "type": "numeric", "attrs": {"sortable": True}},
                 {"name": "words", "type": "text", "attrs": {"no_stem": True}},
                 {"name": "heading", "type": "text", "attrs": {"no_stem": True}},
                 {"name": "before", "type": "text", "attrs": {"no_stem": True}},
                 {
-                    "name": "vector",
+                    "name": vector_field(generation),
                     "type": "vector",
                     "attrs": {
                         "algorithm": "hnsw",

@@ -60,16 +60,25 @@ class ChatApp:
         """The tokens a prompt may take: its own limit, or what the reply leaves of the model's context."""
         return min(self._options.prompt_tokens, self._model.context_window - self._options.reply_tokens)
 
-    async def answer(self, incoming: Incoming, glance: Glance) -> AsyncIterator[Event]:
-        """Stream the answer; the message is remembered before the model is called.
-
-        Raises MessageTooLong, RedisError, ModelError.
-        """
-        turn = heard(incoming)
-        options = self._options
-        context = await self._memory.hear(
-            incoming.scope, turn, k=options.recall + options.window, window=options.window, glance=glance
+    async def recollect(self, incoming: Incoming, glance: Glance) -> Context:
+        """Return what memory gives to the answer; the message is remembered. Raises RedisError."""
+        window = self._options.window
+        return await self._memory.hear(
+            incoming.scope, heard(incoming), k=self._options.recall + window, window=window, glance=glance
         )
+
+    async def look_back(self, incoming: Incoming) -> Context:
+        """Return what memory gives to the answer where it can be read but not be written. Raises RedisError."""
+        window = self._options.window
+        recent = await self._memory.recent(incoming.scope, window)
+        return Context(tuple(await self._memory.recall(incoming.scope, incoming.text, self._options.recall)), recent)
+
+    async def answer(self, incoming: Incoming, context: Context) -> AsyncIterator[Event]:
+        """Stream the answer that the model gives with what memory gave.
+
+        Raises MessageTooLong, ModelError.
+        """
+        options = self._options
         prompt = self.compose(incoming, context)
         if prompt.cut:
             yield Notice(f"Your message is too long for the model: its last {prompt.cut:,} tokens were left out.")

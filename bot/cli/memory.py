@@ -13,7 +13,9 @@ from bot.cli.shared import as_json, asynchronous, counting, show, starting, turn
 from bot.ingest import locomo
 from bot.platforms import terminal
 from memory import transfer
-from memory.records import Turn
+from memory.conversations import Conversation
+from memory.scope import Audience
+from memory.transfer import Exported
 
 
 @click.group()
@@ -46,13 +48,13 @@ async def import_(file: Path, user: str | None, json_: bool) -> None:
     """
     config = settings.load(user=user)
     observe.configure(config.log_level)
-    turns = _read(file)
+    found = _read(file)
     async with AsyncExitStack() as stack:
         with starting() as progress:
             memory = await stack.enter_async_context(wiring.opened_memory(config, progress))
-        with counting("importing", len(turns)) as step:
+        with counting("importing", len(found)) as step:
             done = await transfer.bring_in(
-                memory, turns, lambda turn: terminal.scope(config.user, turn.conversation), step
+                memory, found, lambda one: terminal.scope(config.user, one.turn.conversation), step
             )
     if json_:
         print(json.dumps({"new": done.new, "known": done.known}))
@@ -89,7 +91,11 @@ async def list_(user: str | None, conversation: str | None, count: int, json_: b
 command.add_command(recall, "search")
 
 
-def _read(file: Path) -> Sequence[Turn]:
+def _read(file: Path) -> Sequence[Exported]:
     if locomo.looks_like(file):
-        return [turn for conversation in locomo.read(file) for turn in conversation.turns]
+        return [
+            Exported(turn, Conversation(turn.conversation, Audience.PUBLIC))
+            for conversation in locomo.read(file)
+            for turn in conversation.turns
+        ]
     return list(transfer.read_jsonl(file))

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.evaluate.metrics import ndcg_at, recall_at, reciprocal_rank
 from bot.ingest.locomo import CATEGORIES, Conversation, Question
+from memory.errors import LoreError
 from memory.memory import Memory
 from memory.scope import Audience, Scope
 
@@ -82,6 +83,7 @@ async def run(memory: Memory, conversations: Sequence[Conversation], progress: C
             await memory.remember(scope, [turn])
             added.append(time.perf_counter() - began)
             progress(1)
+        await _embedded(memory)
         for question in conversation.questions:
             began = time.perf_counter()
             found = await memory.recall(scope, question.text, RANKED)
@@ -89,6 +91,12 @@ async def run(memory: Memory, conversations: Sequence[Conversation], progress: C
             asked.append(Asked(conversation.id, question, tuple(one.turn.id for one in found), seconds))
             progress(1)
     return Run(tuple(asked), tuple(added))
+
+
+async def _embedded(memory: Memory) -> None:
+    """Make sure that what is measured is whole: the embedder may have been away for a while."""
+    if memory.chores.is_set() and (trouble := (await memory.upkeep()).trouble):
+        raise LoreError(trouble)
 
 
 def work(conversations: Sequence[Conversation]) -> int:

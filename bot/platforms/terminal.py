@@ -4,7 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing, nullcontext, suppress
 from typing import Any
 
 from ulid import ULID
@@ -17,7 +17,7 @@ from bot.platforms import signals
 from bot.platforms.lines import decoded, piped, typed
 from bot.platforms.screens import PlainScreen, RichScreen, Screen, clean
 from bot.records import Answered, Incoming, Notice
-from memory.errors import LoreError
+from memory.errors import LoreError, RedisError
 from memory.memory import Memory
 from memory.scope import Audience, Scope
 
@@ -76,8 +76,11 @@ class Terminal:
 
         Looked for at the start, and again before each message as long as the lease of such a one still holds.
         """
-        if not self._owing:
-            return
+        if self._owing:
+            with suppress(RedisError):  # memory is away: the reply will say so
+                await self._answer_unfinished()
+
+    async def _answer_unfinished(self) -> None:
         for incoming in await self._engine.unfinished(self._scope.tenant):
             here = incoming.scope.conversation == self._scope.conversation
             if here and incoming.id not in self._tried:

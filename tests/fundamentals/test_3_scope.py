@@ -77,8 +77,79 @@ async def test_ids_that_redis_would_confuse_stay_apart(memory, say, other):
     assert await texts(memory, scope(other, Audience.PRIVATE)) == []
 
 
+async def test_a_channel_made_private_is_closed_for_the_very_next_recall(told):
+    await told.moved(scope("general", Audience.PRIVATE))
+    assert await texts(told, scope("random")) == []
+    assert await texts(told, scope("general", Audience.PRIVATE)) == ["a dog in general"]
+    assert (await told.latest(scope("random"))).total == 0
+    assert (await told.upkeep()).retagged == 1
+    assert await texts(told, scope("random")) == []
+    assert await texts(told, scope("general", Audience.PRIVATE)) == ["a dog in general"]
+
+
+async def test_a_channel_made_public_is_opened_by_upkeep(told):
+    await told.moved(scope("staff"))
+    assert await texts(told, scope("random")) == ["a dog in general"]
+    await told.upkeep()
+    assert await texts(told, scope("random")) == ["a dog in general", "a dog in staff"]
+
+
+async def test_a_turn_whose_scope_says_that_fewer_read_closes_its_conversation(told, say):
+    await told.remember(scope("general", Audience.PRIVATE), [say("now among us: a dog", conversation="general")])
+    assert await texts(told, scope("random")) == []
+    await told.upkeep()
+    assert await texts(told, scope("random")) == []
+    assert await texts(told, scope("general")) == ["a dog in general", "now among us: a dog"]
+
+
+async def test_a_turn_with_a_stale_scope_does_not_open_what_has_been_closed(told, say):
+    await told.moved(scope("general", Audience.PRIVATE))
+    await told.remember(scope("general"), [say("a dog said late", conversation="general")])
+    thread = scope("general/thread", parent="general", open_to_parent=True)
+    await told.remember(thread, [say("a dog in a thread", conversation="general/thread")])
+    await told.upkeep()
+    assert await texts(told, scope("random")) == []
+    assert await texts(told, thread) == ["a dog in a thread", "a dog in general", "a dog said late"]
+
+
+async def test_threads_are_closed_and_opened_with_their_channel(told, say):
+    thread = scope("general/thread", parent="general", open_to_parent=True)
+    await told.remember(thread, [say("a dog in a thread", conversation="general/thread")])
+    await told.moved(scope("general", Audience.PRIVATE))
+    for _ in range(2):  # before and after the turns have been tagged anew
+        assert await texts(told, scope("random")) == []
+        assert await texts(told, thread) == ["a dog in a thread", "a dog in general"]
+        await told.upkeep()
+    await told.moved(scope("general"))
+    await told.upkeep()
+    assert await texts(told, scope("random")) == ["a dog in a thread", "a dog in general"]
+
+
+async def test_a_thread_made_private_is_closed_to_its_channel(told, say):
+    thread = scope("general/thread", parent="general", open_to_parent=True)
+    await told.remember(thread, [say("a dog in a thread", conversation="general/thread")])
+    secret = scope("general/thread", Audience.PRIVATE, parent="general")
+    await told.moved(secret)
+    for _ in range(2):
+        assert await texts(told, scope("general")) == ["a dog in general"]
+        assert await texts(told, secret) == ["a dog in a thread", "a dog in general"]
+        await told.upkeep()
+
+
+async def test_what_was_closed_while_somebody_searched_is_not_shown(told, monkeypatch):
+    embed = told.embedder.embed
+
+    async def closing(texts):
+        await told.moved(scope("general", Audience.PRIVATE))
+        return await embed(texts)
+
+    monkeypatch.setattr(told.embedder, "embed", closing)
+    assert await told.recall(scope("random"), "Has anybody a dog there?") == []
+
+
 async def test_words_said_in_private_are_not_found_through_the_next_public_turn(memory, say):
     await memory.remember(scope("staff", Audience.PRIVATE), [say("We buy Zyxcorp", conversation="staff")])
+    await memory.moved(scope("staff"))
     await memory.remember(scope("staff"), [say("ok", conversation="staff")])
     [found] = await memory.recall(scope("general"), "Zyxcorp")
     assert (found.turn.text, found.signals["text"]) == ("ok", 0.0)

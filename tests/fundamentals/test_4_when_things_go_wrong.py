@@ -100,8 +100,8 @@ async def test_what_a_dead_process_left_unanswered_is_found_and_answered(talk):
     batch = alive.memory.batch()
     [name] = [key async for key in alive.memory._client.scan_iter(match=f"{alive.memory.keys.namespace}:event:*")]
     batch.ask("HSET", name, "until", 0, read=bool)
-    batch.ask("ZADD", alive.memory.keys.unfinished("local:ada"), 0, name, read=bool)
-    batch.ask("DEL", alive.memory.keys.turn_taking("local:ada", "main"), read=bool)
+    batch.ask("ZADD", alive.memory.keys.tenant("local:ada").unfinished, 0, name, read=bool)
+    batch.ask("DEL", alive.memory.keys.tenant("local:ada").turn_taking(alive.scope.conversation_tag), read=bool)
     await batch.send()
     [incoming] = await alive.engine.unfinished("local:ada")
     assert (incoming.id, incoming.text, incoming.scope) == ("lost", "Are you there?", alive.scope)
@@ -137,16 +137,17 @@ async def test_what_is_no_character_does_not_stop_a_message(talk):
     assert (await turns(bot))[0] == ("a lone surrogate: ?", Status.WHOLE)
 
 
-async def test_a_message_that_could_not_be_embedded_is_not_lost(talk, embedder):
+async def test_a_message_that_could_not_be_embedded_is_answered_and_embedded_later(talk, embedder):
     bot = talk("Here I am.")
     incoming = bot.incoming("I have a dog")
     embedder.error = ModelBusy("come back later")
-    with pytest.raises(ModelBusy):
-        await bot.events(incoming)
-    embedder.error = None
-    assert [one.id for one in await bot.engine.unfinished("local:ada")] == [incoming.id]
-    assert (await bot.events(incoming))[0] == Piece("Here I am.")
+    said, *_ = await bot.events(incoming)
+    assert said == Notice("Memory was searched by words alone: come back later")
     assert await turns(bot) == [("I have a dog", Status.WHOLE), ("Here I am.", Status.WHOLE)]
+    assert (await bot.memory.recall(bot.scope, "dog"))[0].signals["vector"] == 0.0
+    embedder.error = None
+    assert (await bot.memory.upkeep()).embedded == 2
+    assert (await bot.memory.recall(bot.scope, "dog"))[0].signals["vector"] == 1.0
 
 
 async def test_a_reply_that_could_not_be_embedded_is_remembered_and_found_by_its_words(talk, embedder):

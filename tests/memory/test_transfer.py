@@ -6,13 +6,19 @@ import pytest
 
 from bot.ingest import locomo
 from memory import transfer
+from memory.conversations import Conversation
 from memory.errors import TransferError
 from memory.records import Turn
 from memory.scope import Audience, Scope
+from memory.transfer import Exported
 
 
-def scope_of(turn: Turn) -> Scope:
-    return Scope("local:ada", turn.conversation, "ada", Audience.PUBLIC)
+def scope_of(one: Exported) -> Scope:
+    return one.scope("local:ada", "ada")
+
+
+def public(turn: Turn) -> Exported:
+    return Exported(turn, Conversation(turn.conversation, Audience.PUBLIC))
 
 
 def written(tmp_path, *lines: object):
@@ -34,8 +40,8 @@ TURN = {
 def test_a_line_is_a_turn(tmp_path):
     file = written(tmp_path, TURN, "", {**TURN, "id": 2, "sent_at": 1714555800000, "person": "u1", "role": "assistant"})
     assert list(transfer.read_jsonl(file)) == [
-        Turn("1", "c", "Ada", "Ada", "user", "Hi", 1714555800000),
-        Turn("2", "c", "u1", "Ada", "assistant", "Hi", 1714555800000),
+        public(Turn("1", "c", "Ada", "Ada", "user", "Hi", 1714555800000)),
+        public(Turn("2", "c", "u1", "Ada", "assistant", "Hi", 1714555800000)),
     ]
 
 
@@ -71,7 +77,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
 
 
 async def test_an_interrupted_import_goes_on_and_gives_the_same(memory, client, keys, tmp_path):
-    turns = [Turn(f"t{n}", "c", "Ada", "Ada", "user", f"dog number {n}", n) for n in range(150)]
+    turns = [public(Turn(f"t{n}", "c", "Ada", "Ada", "user", f"dog number {n}", n)) for n in range(150)]
     steps: list[int] = []
 
     def stop_after(count: int):
@@ -88,7 +94,7 @@ async def test_an_interrupted_import_goes_on_and_gives_the_same(memory, client, 
     assert (done.new, done.known) == (86, 64)
     again = await transfer.bring_in(memory, turns, scope_of, steps.append)
     assert (again.new, again.known) == (0, 150)
-    assert await memory.recent(scope_of(turns[0]), 200) == tuple(turns)
+    assert await memory.recent(scope_of(turns[0]), 200) == tuple(one.turn for one in turns)
 
 
 def test_locomo_files_are_read(locomo_file):

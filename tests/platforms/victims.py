@@ -10,7 +10,7 @@ from pathlib import Path
 
 import redis.asyncio
 
-from memory import connect, query, turns
+from memory import connect, query, turns, within
 from memory.batch import Batch, command
 from memory.keys import Keys
 from memory.records import Status, Turn
@@ -178,11 +178,11 @@ async def kill_redis(home: Home) -> None:
 async def let_leases_run_out(home: Home) -> None:
     """Age what dead processes hold, as LEASE milliseconds would."""
     async with redis_of(home) as client:
-        unfinished = KEYS.unfinished(HERE.tenant)
+        unfinished = KEYS.tenant(HERE.tenant).unfinished
         for event in await command(client, "ZRANGE", unfinished, 0, -1):
             await command(client, "HSET", event, "until", 0)
             await command(client, "ZADD", unfinished, 0, event)
-        await client.delete(KEYS.turn_taking(HERE.tenant, HERE.conversation))
+        await client.delete(KEYS.tenant(HERE.tenant).turn_taking(HERE.conversation_tag))
 
 
 async def remembered(home: Home) -> list[Turn]:
@@ -191,7 +191,7 @@ async def remembered(home: Home) -> list[Turn]:
         while True:
             batch = Batch(client)
             said = turns.recent(batch, KEYS, HERE, 1_000_000)
-            listed = query.latest(batch, KEYS, HERE, 1)
+            listed = query.latest(batch, KEYS, within.reach(HERE, frozenset()), 1)
             await batch.send()
             if listed.value.total == len(said.value):
                 return list(said.value)

@@ -1,0 +1,105 @@
+"""What is said while memory is away: kept here in order, remembered once memory is back."""
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass
+
+import structlog
+
+from bot.ledger import Ledger
+from bot.records import Incoming
+from memory.errors import RedisError, RedisUnavailable
+from memory.memory import Memory
+from memory.records import Turn
+from memory.scope import Scope
+
+log = structlog.get_logger()
+
+MOST = 1000  # turns; a bot that is without memory for longer forgets the oldest of them
+TRY_EVERY = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    incoming: Incoming
+    turn: Turn
+
+
+class Backlog:
+    """The turns that memory has not taken yet, oldest first. away: why, in a sentence; empty while memory serves."""
+
+    def __init__(self, memory: Memory, ledger: Ledger, *, most: int = MOST) -> None:
+        self._memory = memory
+        self._ledger = ledger
+        self._entries: deque[_Entry] = deque()
+        self._most = most
+        self._trying = asyncio.Lock()
+        self._tried = 0.0
+        self.away = ""
+        self.readable = True
+        self.lost = 0
+
+    @property
+    def notice(self) -> str:
+        """Tell people that memory is away."""
+        dropped = f" ({self.lost:,} turns were too many and are lost)" if self.lost else ""
+        return f"Memory is off: {self.away}. What is said now is remembered when it is back{dropped}."
+
+    def __len__(self) -> int:
+        """Count the turns that wait."""
+        return len(self._entries)
+
+    def went(self, error: RedisError) -> None:
+        """Note that memory is away."""
+        if not self.away:
+            log.warning("memory away", error=str(error))
+        self.away = str(error)
+        self.readable = not isinstance(error, RedisUnavailable)
+        self._tried = time.monotonic()
+
+    def add(self, incoming: Incoming, *said: Turn) -> None:
+        """Keep what a message and its answer are; what had been remembered already will be recognised by its id."""
+        for turn in said:
+            if len(self._entries) == self._most:
+                self._entries.popleft()
+                self.lost += 1
+            self._entries.append(_Entry(incoming, turn))
+
+    def recent(self, scope: Scope) -> tuple[Turn, ...]:
+        """Return what waits of a conversation, oldest first."""
+        return tuple(one.turn for one in self._entries if _same(one.incoming.scope, scope))
+
+    async def caught_up(self, *, now: bool = False) -> bool:
+        """Remember what waits, if memory is back; True where it serves. Tries at most every TRY_EVERY, or now."""
+        async with self._trying:
+            if not self.away and not self._entries:
+                return True
+            if not now and self.away and time.monotonic() - self._tried < TRY_EVERY:
+                return False
+            try:
+                await self._take()
+            except RedisError as error:
+                self.went(error)
+                return False
+            if self.away:
+                log.warning("memory back", lost=self.lost)
+            self.away, self.lost = "", 0
+            return True
+
+    async def _take(self) -> None:
+        batch = self._memory.batch()
+        alive = batch.ask("PING", read=bool)
+        await batch.send()
+        assert alive.value
+        while self._entries:
+            entry = self._entries[0]
+            batch = self._memory.batch(atomic=True)
+            self._ledger.settle(batch, entry.incoming)
+            await self._memory.remember(entry.incoming.scope, [entry.turn], batch=batch, live=True)
+            if self._entries and self._entries[0] is entry:  # it may have been dropped for newer ones meanwhile
+                self._entries.popleft()
+
+
+def _same(one: Scope, other: Scope) -> bool:
+    return (one.tenant, one.conversation) == (other.tenant, other.conversation)

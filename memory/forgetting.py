@@ -1,0 +1,165 @@
+"""Turns forgotten or changed, with all that came of them.
+
+That is: the answers to them, the words that their neighbours hold of them, names heard, cached vectors, and what still
+awaits an answer.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import redis.asyncio
+
+from memory import erasure, turns, views
+from memory.batch import Answer, Argument, Batch
+from memory.keys import Keys, TenantKeys
+from memory.records import answer_id
+from memory.scope import Scope
+from memory.selection import Place
+
+TOGETHER = 100  # turns deleted in one command: each is taken out of the index, and nobody else is served meanwhile
+
+# Delete turns, and let those that follow them hold the words of the turn that now comes before. Those that follow are
+# written once, at the end: each is indexed again. Returns how many turns there were.
+_FORGET = (
+    turns.BEFORE
+    + """
+local turns, timelines, speakers, spoken, fresh = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local gone, after = 0, {}
+for i = 6, #ARGV do
+  local key = turns .. ARGV[i]
+  local turn = redis.call('HMGET', key, 'conversation_tag', 'place', 'author', 'role')
+  local room, place, author = turn[1], turn[2], turn[3]
+  if room then
+    local timeline = timelines .. room
+    local rank = redis.call('ZRANK', timeline, place)
+    local following = rank and redis.call('ZRANGE', timeline, rank + 1, rank + 1)[1]
+    if following then after[following] = timeline end
+    after[place] = nil
+    redis.call('DEL', key)
+    redis.call('ZREM', timeline, place)
+    if turn[4] == 'user' and redis.call('HINCRBY', spoken .. room, author, -1) <= 0 then
+      redis.call('HDEL', spoken .. room, author)
+      redis.call('ZREM', speakers .. room, author)
+    end
+    if redis.call('EXISTS', timeline) == 0 then redis.call('DEL', fresh .. room) end
+    gone = gone + 1
+  end
+end
+for place, timeline in pairs(after) do
+  local key = turns .. string.sub(place, 17)
+  local turn = redis.call('HMGET', key, 'reach', 'before')
+  if turn[1] then
+    local rank = redis.call('ZRANK', timeline, place)
+    local last = rank > 0 and redis.call('ZRANGE', timeline, rank - 1, rank - 1)[1]
+    local now = before(turns, last, turn[1])
+    if now ~= turn[2] then redis.call('HSET', key, 'before', now) end
+  end
+end
+return gone
+"""
+)
+
+# Change a turn's text. Its vectors are the old text's, so they go; ARGV: text, words, names and vectors of the new.
+_EDIT = (
+    turns.BEFORE
+    + """
+local key, timeline, turns = KEYS[1], KEYS[2], ARGV[1]
+local turn = redis.call('HMGET', key, 'place', 'reach', 'embedded')
+if not turn[1] then return 0 end
+for generation in string.gmatch(turn[3] or '', '[^,]+') do redis.call('HDEL', key, 'vector' .. generation) end
+redis.call('HDEL', key, 'embedded')
+redis.call('HSET', key, unpack(ARGV, 2))
+local rank = redis.call('ZRANK', timeline, turn[1])
+local following = redis.call('ZRANGE', timeline, rank + 1, rank + 1)[1]
+if following then
+  local next = turns .. string.sub(following, 17)
+  redis.call('HSET', next, 'before', before(turns, turn[1], redis.call('HGET', next, 'reach')))
+end
+return 1
+"""
+)
+
+# A message that is forgotten needs no answer any more, and gets none when its platform sends it again.
+_SETTLE = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], 'state', 'sent')
+redis.call('HDEL', KEYS[1], 'payload')
+redis.call('ZREM', KEYS[2], KEYS[1])
+return 1
+"""
+
+
+async def forget(
+    client: "redis.asyncio.Redis",
+    keys: Keys,
+    tenant: str,
+    embedder: str,
+    places: Sequence[Place],
+    progress: Callable[[int], None],
+) -> int:
+    """Forget turns and the answers to them; return how many there were. Safe to repeat where it was interrupted."""
+    gone = 0
+    for start in range(0, len(places), TOGETHER):
+        some = places[start : start + TOGETHER]
+        gone += await _forget_some(client, keys, tenant, embedder, [place.digest for place in some])
+        progress(len(some))
+    return gone
+
+
+async def _forget_some(
+    client: "redis.asyncio.Redis", keys: Keys, tenant: str, embedder: str, digests: Sequence[str]
+) -> int:
+    """Forget some turns: all or nothing, so that a crash leaves none half forgotten."""
+    mine = keys.tenant(tenant)
+    found = await _read(client, mine, digests)
+    answers = [turns.turn_digest(tenant, one.conversation, answer_id(one.id)) for one in found]
+    found += await _read(client, mine, [one for one in answers if one not in digests])
+    batch = Batch(client, atomic=True)
+    prefixes = [mine.of(kind) for kind in ("turn", "timeline", "speakers", "spoken", "fresh")]
+    gone = batch.ask("EVAL", _FORGET, 0, *prefixes, *dict.fromkeys([*digests, *answers]), read=int)
+    for one in found:
+        derived(batch, keys, tenant, embedder, one)
+    erasure.mark(batch, keys)
+    await batch.send()
+    return gone.value
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What of a turn tells where else it left something."""
+
+    conversation: str
+    id: str
+    text: str
+
+
+def derived(batch: Batch, keys: Keys, tenant: str, embedder: str, turn: Trace) -> None:
+    """Delete what a turn left elsewhere: its cached vectors, and the message it was where that awaits an answer."""
+    mine = keys.tenant(tenant)
+    batch.ask("DEL", mine.embedding(embedder, turn.text), read=int)
+    batch.ask("EVAL", _SETTLE, 2, keys.event(tenant, turn.conversation, turn.id), mine.unfinished, read=int)
+
+
+async def _read(client: "redis.asyncio.Redis", mine: TenantKeys, digests: Sequence[str]) -> list[Trace]:
+    batch = Batch(client)
+    rows = [batch.ask("HMGET", mine.turn(one), "conversation", "id", "text", read=tuple) for one in digests]
+    await batch.send()
+    return [Trace(*(turns.text(value) for value in row.value)) for row in rows if row.value[0] is not None]
+
+
+def edit(batch: Batch, keys: Keys, scope: Scope, turn_id: str, text: str, stored: turns.Stored | None) -> Answer[bool]:
+    """Give a turn of this conversation another text; False where there is no such turn."""
+    mine = keys.tenant(scope.tenant)
+    fields: dict[str, Argument] = {"text": text, "words": views.body(text)}
+    if stored is not None:
+        fields |= {"embedded": stored.generation, views.vector_field(stored.generation): stored.vector}
+    return batch.ask(
+        "EVAL",
+        _EDIT,
+        2,
+        turns.key(keys, scope, turn_id),
+        mine.timeline(scope.conversation_tag),
+        mine.turns,
+        *(item for pair in fields.items() for item in pair),
+        read=bool,
+    )

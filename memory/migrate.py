@@ -1,0 +1,213 @@
+"""Memory brought into another shape: another embedder's vectors, or the fields of a newer schema.
+
+Both make a new generation of the index beside the one in use, which answers until the new one is complete. Both go on
+where they were interrupted.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+import redis.asyncio
+from redis import exceptions
+
+from memory import index
+from memory.backfill import backfill
+from memory.batch import Batch, command, explained
+from memory.embedder import Embedder
+from memory.index import Generation, Made, Progress
+from memory.keys import Keys
+from memory.records import answer_id
+from memory.views import SCHEMA, IndexOptions, vector_field
+
+LEASE = 30_000  # milliseconds; renewed three times in it
+PAGE = 200  # turns rewritten in one round trip
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a change of embedder did. before, now: the embedders; embedded: how many turns."""
+
+    before: str
+    now: str
+    embedded: int
+
+
+async def reembed(
+    client: "redis.asyncio.Redis",
+    embedder: Embedder,
+    keys: Keys,
+    options: IndexOptions,
+    progress: Progress | None = None,
+) -> Moved:
+    """Embed all of memory with another embedder, into an index of its own, and switch to that once it is complete.
+
+    The old index answers until then, and stays: with its embedder configured again, this goes back to it, and embeds
+    only what has been said since. Raises RedisError, and what the embedder raises.
+    """
+    tell = progress or index.silent
+    wanted = Made(embedder.name, await embedder.dim(), options.dtype)
+    try:
+        await index.loaded(client, tell)
+        async with _alone(client, keys, tell):
+            before = await index.current(client, keys)
+            generation = await _generation(client, keys, wanted)
+            await index.ensure(client, keys, generation, options)
+            await index.filled(client, keys.generation(generation.number), tell)
+            embedded = await backfill(client, keys, generation, embedder, tell)
+            await index.switch(client, keys, generation.number)
+    except exceptions.RedisError as error:
+        raise explained(error) from error
+    return Moved(str(before.made) if before else "nothing", str(wanted), embedded)
+
+
+async def drop_others(client: "redis.asyncio.Redis", keys: Keys, progress: Progress | None = None) -> int:
+    """Delete the indexes and vectors that are not in use, which frees their memory; return how many there were."""
+    tell = progress or index.silent
+    try:
+        async with _alone(client, keys, tell):
+            known = await index.all_of(client, keys)
+            used = await index.current(client, keys)
+            others = [number for number in known if used is not None and number != used.number]
+            for number in others:
+                if keys.generation(number).encode() in await command(client, "FT._LIST"):
+                    await command(client, "FT.DROPINDEX", keys.generation(number))
+                async for page in _pages(client, keys):
+                    batch = Batch(client)
+                    for key in page:
+                        batch.ask("HDEL", key, vector_field(number), read=int)
+                    await batch.send()
+                    tell("deleting old vectors", None)
+                await client.hdel(keys.generations, str(number))
+    except exceptions.RedisError as error:
+        raise explained(error) from error
+    return len(others)
+
+
+async def upgrade(
+    client: "redis.asyncio.Redis", keys: Keys, options: IndexOptions, progress: Progress | None = None
+) -> Generation:
+    """Rewrite memory of an older schema, index it anew, and drop the old index."""
+    tell = progress or index.silent
+    async with _alone(client, keys, tell):
+        old = await index.current(client, keys)
+        assert old is not None
+        if old.made.schema == SCHEMA:  # another process has been here meanwhile
+            return old
+        new = Generation(old.number + 1, replace(old.made, schema=SCHEMA))
+        await _from_1_to_2(client, keys, new, tell)
+        await index.note(client, keys, new)
+        await index.ensure(client, keys, new, options)
+        await index.filled(client, keys.generation(new.number), tell)
+        await index.switch(client, keys, new.number)
+        if keys.generation(old.number).encode() in await command(client, "FT._LIST"):
+            await command(client, "FT.DROPINDEX", keys.generation(old.number))
+        await client.delete(keys.first_embedder)
+        return new
+
+
+async def _generation(client: "redis.asyncio.Redis", keys: Keys, wanted: Made) -> Generation:
+    """Return the generation made so, perhaps begun earlier, or a new one."""
+    known = await index.all_of(client, keys)
+    for generation in known.values():
+        if generation.made == wanted:
+            return generation
+    new = Generation(max(known, default=0) + 1, wanted)
+    await index.note(client, keys, new)
+    return new
+
+
+# Schema 1 had one vector field, no tag for the tenant, none for whom an answer is for, and no records of conversations.
+_FROM_1 = """
+local turn = redis.call('HMGET', KEYS[1], 'vector', 'asker_tag', 'conversation_tag', 'reach', 'conversation', 'author',
+  'role')
+if not turn[3] then return 0 end
+local fields = {'tenant_tag', ARGV[1]}
+if turn[1] then
+  for _, one in ipairs({'embedded', ARGV[2], ARGV[3], turn[1]}) do fields[#fields + 1] = one end
+end
+if turn[7] == 'assistant' and turn[2] then fields[#fields + 1] = 'person_tag'; fields[#fields + 1] = turn[2] end
+if ARGV[6] ~= '' then fields[#fields + 1] = 'to'; fields[#fields + 1] = ARGV[6] end
+redis.call('HSET', KEYS[1], unpack(fields))
+redis.call('HDEL', KEYS[1], 'vector', 'asker_tag')
+local record = ARGV[4] .. turn[3]
+if redis.call('EXISTS', record) == 0 then
+  local audience = string.find(turn[4], ',', 1, true) and 'public' or 'private'
+  redis.call('HSET', record, 'reach', turn[4], 'id', turn[5], 'audience', audience, 'parent', '', 'open', 0)
+end
+if turn[7] == 'user' and turn[2] then redis.call('HINCRBY', ARGV[5] .. turn[3], turn[6], 1) end
+return 1
+"""
+
+
+async def _from_1_to_2(client: "redis.asyncio.Redis", keys: Keys, new: Generation, tell: Progress) -> None:
+    asked, total = await _asked(client, keys)
+    done = 0
+    async for page in _pages(client, keys):
+        batch = Batch(client)
+        for key, (conversation, turn_id, _) in (await _named(client, page)).items():
+            mine = keys.tenant_of(key.decode())
+            batch.ask(
+                *("EVAL", _FROM_1, 1, key, mine.digest, new.number, vector_field(new.number)),
+                *(mine.of("conversation"), mine.of("spoken"), asked.get((mine.digest, conversation, turn_id), "")),
+                read=int,
+            )
+        await batch.send()
+        done += len(page)
+        tell("migrating memory", done / total)
+
+
+async def _asked(client: "redis.asyncio.Redis", keys: Keys) -> tuple[dict[tuple[str, str, str], str], int]:
+    """Return who asked, by the tenant, conversation and id that the answer would have; and how many turns there are."""
+    asked: dict[tuple[str, str, str], str] = {}
+    total = 0
+    async for page in _pages(client, keys):
+        total += len(page)
+        for key, (conversation, turn_id, person) in (await _named(client, page)).items():
+            asked[keys.tenant_of(key.decode()).digest, conversation, answer_id(turn_id)] = person
+    return asked, total
+
+
+async def _named(client: "redis.asyncio.Redis", page: Sequence[bytes]) -> dict[bytes, tuple[str, str, str]]:
+    """Return conversation, id and person of each turn that is still there."""
+    batch = Batch(client)
+    rows = [batch.ask("HMGET", key, "conversation", "id", "person", read=tuple) for key in page]
+    await batch.send()
+    found = ((key, [value.decode() for value in row.value if value]) for key, row in zip(page, rows, strict=True))
+    return {key: (row[0], row[1], row[2]) for key, row in found if len(row) == 3}
+
+
+async def _pages(client: "redis.asyncio.Redis", keys: Keys) -> AsyncIterator[list[bytes]]:
+    """Yield the keys of all turns, some at a time."""
+    page: list[bytes] = []
+    async for key in client.scan_iter(match=f"{keys.turns}*", count=1000):
+        page.append(key)
+        if len(page) == PAGE:
+            yield page
+            page = []
+    if page:
+        yield page
+
+
+@asynccontextmanager
+async def _alone(client: "redis.asyncio.Redis", keys: Keys, tell: Progress) -> AsyncIterator[None]:
+    """Be the only one who changes memory's shape; whoever comes second waits."""
+    mark = secrets.token_hex(8)
+    while not await client.set(keys.migrating, mark, nx=True, px=LEASE):
+        tell("waiting for another process that migrates memory", None)
+        await asyncio.sleep(index.POLL)
+    renewing = asyncio.create_task(_renew(client, keys))
+    try:
+        yield
+    finally:
+        renewing.cancel()
+        await asyncio.gather(renewing, return_exceptions=True)
+        await client.delete(keys.migrating)
+
+
+async def _renew(client: "redis.asyncio.Redis", keys: Keys) -> None:
+    while True:
+        await asyncio.sleep(LEASE / 3000)
+        await client.pexpire(keys.migrating, LEASE)

@@ -1,0 +1,204 @@
+"""Another embedder, an older schema: memory is brought over whole, and answers meanwhile."""
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from memory import connect, migrate
+from memory.batch import command
+from memory.embedder import Vectors
+from memory.errors import EmbedderMismatch, LoreError, NewerMemory
+from memory.keys import Keys, tag
+from memory.memory import Memory
+from memory.records import Which
+from memory.scope import Audience, Scope
+from memory.views import IndexOptions, body, heading
+from tests.fakes import ToyEmbedder
+
+TEXTS = ["I have a dog", "I drink tea", "I live in Kyoto", "The kitten is asleep"]
+
+
+class OtherEmbedder(ToyEmbedder):
+    """Another model, of another size; it may break after some texts."""
+
+    name = "other"
+
+    def __init__(self, lasts: int = 1_000_000) -> None:
+        super().__init__()
+        self.lasts = lasts
+
+    async def dim(self) -> int:
+        return await super().dim() + 1
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        if len(self.embedded) + len(texts) > self.lasts:
+            raise LoreError("the embedder broke")
+        found = await super().embed(texts)
+        return np.hstack([np.zeros((len(texts), 1), np.float32), found])
+
+
+@pytest.fixture
+async def told(memory: Memory, here, say) -> Memory:
+    await memory.remember(here, [say(text) for text in TEXTS])
+    return memory
+
+
+async def best(memory: Memory, here: Scope, text: str) -> tuple[str, float]:
+    found = (await memory.recall(here, text))[0]
+    return found.turn.text, found.signals["vector"]
+
+
+async def test_memory_of_another_embedder_is_refused_and_the_fix_named(told, client, keys):
+    with pytest.raises(EmbedderMismatch, match="lorebot memory reembed"):
+        await Memory.open(client, OtherEmbedder(), keys=keys)
+
+
+async def test_memory_is_embedded_anew_while_the_old_index_answers_and_can_be_gone_back_to(
+    told, client, keys, here, say
+):
+    done = await migrate.reembed(client, OtherEmbedder(), keys, IndexOptions())
+    assert (done.before, done.now, done.embedded) == (
+        "toy (7 dimensions, float16)", "other (8 dimensions, float16)", 4,
+    )  # fmt: skip
+    assert await best(told, here, "puppy") == ("I have a dog", 1.0)  # one that was open goes on as it was
+    new = await Memory.open(client, OtherEmbedder(), keys=keys)
+    assert await best(new, here, "puppy") == ("I have a dog", 1.0)
+    await new.remember(here, [say("My cat plays the piano")])
+    with pytest.raises(EmbedderMismatch):
+        await Memory.open(client, ToyEmbedder(), keys=keys)
+    back = await migrate.reembed(client, ToyEmbedder(), keys, IndexOptions())
+    assert back.embedded == 1
+    old = await Memory.open(client, ToyEmbedder(), keys=keys)
+    assert await best(old, here, "cats music") == ("My cat plays the piano", 1.0)
+
+
+async def test_what_an_old_process_says_after_the_switch_is_embedded_by_upkeep(told, client, keys, here, say):
+    await migrate.reembed(client, OtherEmbedder(), keys, IndexOptions())
+    await told.remember(here, [say("A birthday cake")])
+    new = await Memory.open(client, OtherEmbedder(), keys=keys)
+    assert (await new.upkeep()).embedded == 1
+    assert await best(new, here, "party") == ("A birthday cake", 1.0)
+
+
+async def test_an_interrupted_change_goes_on_where_it_stopped(told, client, keys, here, say, monkeypatch):
+    monkeypatch.setattr("memory.backfill.TOGETHER", 2)
+    with pytest.raises(LoreError, match="the embedder broke"):
+        await migrate.reembed(client, OtherEmbedder(lasts=2), keys, IndexOptions())
+    assert await best(await Memory.open(client, ToyEmbedder(), keys=keys), here, "puppy") == ("I have a dog", 1.0)
+    again = OtherEmbedder()
+    steps: list[tuple[str, float | None]] = []
+    await migrate.reembed(client, again, keys, IndexOptions(), lambda what, done: steps.append((what, done)))
+    assert len(again.embedded) == 2
+    assert ("embedding memory", 0.0) in steps
+
+
+async def test_a_turn_edited_while_memory_is_embedded_anew_gets_the_vector_of_its_new_text(told, client, keys, here):
+    class Editing(OtherEmbedder):
+        async def embed(self, texts: Sequence[str]) -> Vectors:
+            if "I have a dog" in texts:
+                await told.edit(here, "t1", "I have a piano")
+            return await super().embed(texts)
+
+    await migrate.reembed(client, Editing(), keys, IndexOptions())
+    new = await Memory.open(client, OtherEmbedder(), keys=keys)
+    assert await best(new, here, "music") == ("I have a piano", 1.0)
+
+
+async def test_the_old_indexes_can_be_dropped(told, client, keys, here):
+    await migrate.reembed(client, OtherEmbedder(), keys, IndexOptions())
+    assert await migrate.drop_others(client, keys) == 1
+    assert keys.generation(1).encode() not in await command(client, "FT._LIST")
+    for key in await client.keys(f"{keys.turns}*"):
+        assert await client.hexists(key, "vector2")
+        assert not await client.hexists(key, "vector1")
+    new = await Memory.open(client, OtherEmbedder(), keys=keys)
+    assert await best(new, here, "puppy") == ("I have a dog", 1.0)
+
+
+async def test_two_who_change_the_embedder_at_once_do_it_once(told, client, redis_url, keys, here):
+    other = connect.client(redis_url)
+    one, two = OtherEmbedder(), OtherEmbedder()
+    await asyncio.gather(
+        migrate.reembed(client, one, keys, IndexOptions()), migrate.reembed(other, two, keys, IndexOptions())
+    )
+    assert len(one.embedded) + len(two.embedded) == 4
+    await connect.close(other)
+
+
+async def as_the_first_schema_left_it(client, keys: Keys) -> None:
+    """Write what the first schema would have written: two turns, an index, the embedder."""
+    tenant, room = tag("tenant", "local:ada"), tag("conversation", "local:ada", "main")
+    [ada, bot] = (tag("person", "local:ada", person) for person in ("ada", "lorebot"))
+    public = tag("public", "local:ada")
+    rows = [("q", "ada", "Ada", "user", "I have a dog"), ("q.reply", "lorebot", "Lorebot", "assistant", "A kitten?")]
+    before = ""
+    for number, (turn_id, person, author, role, text) in enumerate(rows, 1):
+        digest = tag("turn", "local:ada", "main", turn_id)
+        place = f"{number:016x}{digest}"
+        [vector] = await ToyEmbedder().embed([text])
+        await client.hset(
+            f"{keys.turns}{{{tenant}}}:{digest}",
+            mapping={
+                "id": turn_id, "conversation": "main", "person": person, "author": author, "role": role, "text": text,
+                "sent_at": number * 1000, "status": "whole", "place": place, "before": before,
+                "reach": f"{room},{public}", "conversation_tag": room, "asker_tag": ada,
+                "person_tag": ada if person == "ada" else bot, "words": body(text),
+                "heading": heading(author, number * 1000), "vector": vector.astype(np.float16).tobytes(),
+            },
+        )  # fmt: skip
+        before = body(text)
+        await client.zadd(f"{keys.namespace}:timeline:{{{tenant}}}:{room}", {place: number * 1000})
+    await client.zadd(f"{keys.namespace}:speakers:{{{tenant}}}:{room}", {"Ada": 1000})
+    await client.set(f"{keys.namespace}:order:{{{tenant}}}", 2)
+    fields = (
+        "reach TAG conversation_tag TAG person_tag TAG sent_at NUMERIC SORTABLE words TEXT heading TEXT before TEXT"
+    )
+    vector = "vector VECTOR HNSW 6 TYPE FLOAT16 DIM 7 DISTANCE_METRIC COSINE"
+    await command(client, *f"FT.CREATE {keys.index}:1 ON HASH PREFIX 1 {keys.turns} SCHEMA {fields} {vector}".split())
+    await command(client, "FT.ALIASADD", keys.index, f"{keys.index}:1")
+    await client.set(f"{keys.namespace}:embedder", "toy 7 float16")
+
+
+async def test_memory_of_the_first_schema_is_migrated_when_it_is_opened(client, keys, here, say):
+    await as_the_first_schema_left_it(client, keys)
+    steps: list[str] = []
+    memory = await Memory.open(client, ToyEmbedder(), keys=keys, progress=lambda what, done: steps.append(what))
+    assert "migrating memory" in steps
+    assert await best(memory, here, "puppy") == ("I have a dog", 1.0)
+    assert [(turn.text, turn.to) for turn in await memory.recent(here)] == [
+        ("I have a dog", None),
+        ("A kitten?", "ada"),
+    ]
+    assert keys.generation(1).encode() not in await command(client, "FT._LIST")
+    await memory.moved(Scope("local:ada", "main", "ada", Audience.PRIVATE))
+    assert await memory.recall(Scope("local:ada", "other", "ada", Audience.PUBLIC), "puppy") == []
+    assert (await memory.forget(here, Which(person="ada"))).turns == 2
+    assert await client.keys(f"{keys.namespace}:speakers:*") == []
+    again = await Memory.open(client, ToyEmbedder(), keys=keys)
+    assert again.generation == memory.generation
+
+
+async def test_a_migration_that_was_interrupted_goes_on(client, keys, here, monkeypatch):
+    await as_the_first_schema_left_it(client, keys)
+    ensure = migrate.index.ensure
+
+    async def broken(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr(migrate.index, "ensure", broken)
+    with pytest.raises(RuntimeError):
+        await Memory.open(client, ToyEmbedder(), keys=keys)
+    monkeypatch.setattr(migrate.index, "ensure", ensure)
+    await client.delete(keys.migrating)
+    memory = await Memory.open(client, ToyEmbedder(), keys=keys)
+    assert await best(memory, here, "puppy") == ("I have a dog", 1.0)
+    assert (await memory.forget(here, Which())).turns == 2
+    assert await client.keys(f"{keys.namespace}:speakers:*") == []
+
+
+async def test_memory_of_a_newer_schema_is_refused(memory, client, keys):
+    await client.hset(keys.generations, "1", '{"embedder": "toy", "dim": 7, "dtype": "float16", "schema": 99}')
+    with pytest.raises(NewerMemory, match="update this one"):
+        await Memory.open(client, ToyEmbedder(), keys=keys)
