@@ -5,6 +5,7 @@ LoreError (memory/errors.py)
 ├── PromptError             a prompt template that cannot be rendered; names every missing variable
 ├── MessageTooLong          a message that no cut can make answerable
 ├── MessageUnreadable       bytes that are not text
+├── CommandError            a command that cannot be carried out as it was said
 ├── WeightsError            weights that cannot be fetched or do not match their checksum
 ├── ExtraMissing            a package that only an extra of Lorebot installs
 └── ModelError              the model gave no whole answer
@@ -34,6 +35,10 @@ class MessageTooLong(LoreError):
 
 class MessageUnreadable(LoreError):
     """Bytes that are not text."""
+
+
+class CommandError(LoreError):
+    """A command that cannot be carried out as it was said."""
 
 
 class WeightsError(LoreError):

@@ -21,11 +21,12 @@ from bot.models import weights
 from bot.models.base import ChatModel
 from bot.prompts import Prompts
 from bot.settings import Provider, Settings
-from memory import connect, index
+from memory import connect, index, migrate
 from memory.embedder import Embedder
 from memory.errors import LoreError
 from memory.keys import Keys
 from memory.memory import Memory
+from memory.migrate import Moved
 from memory.server import EmbeddedServer
 from memory.views import IndexOptions
 
@@ -79,6 +80,19 @@ async def opened_memory(settings: Settings, progress: Progress) -> AsyncIterator
         embedder = await embedding_model(settings, progress, provider)
         stack.push_async_callback(embedder.close)
         yield await Memory.open(client, embedder, keys=keys, options=index_options(settings), progress=progress)
+
+
+async def reembed(settings: Settings, progress: Progress, *, drop_old: bool = False) -> Moved:
+    """Embed all of memory with the configured embedder, and switch to it."""
+    keys = Keys(settings.namespace)
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(opened_redis(settings, progress))
+        embedder = await embedding_model(settings, progress, settings.embed_provider)
+        stack.push_async_callback(embedder.close)
+        moved = await migrate.reembed(client, embedder, keys, index_options(settings), progress)
+        if drop_old:
+            await migrate.drop_others(client, keys, progress)
+        return moved
 
 
 @asynccontextmanager

@@ -51,28 +51,24 @@ async def ready(
 ) -> Generation:
     """Return the generation in use once it stands and holds every turn; memory of an older schema is migrated first.
 
-    Raises RedisUnavailable, NoQueryEngine, EmbedderMismatch, NewerMemory.
+    An embedder of the known name is not asked for its size: it may be away. Raises RedisUnavailable, NoQueryEngine,
+    EmbedderMismatch, NewerMemory, and for a new memory what the embedder raises.
     """
     tell = progress or silent
-    wanted = Made(embedder.name, await embedder.dim(), options.dtype)
     try:
         await loaded(client, tell)
         await _has_engine(client)
         known = await current(client, keys)
         if known is None:
-            known = await _first(client, keys, wanted)
+            known = await _first(client, keys, Made(embedder.name, await embedder.dim(), options.dtype))
         if known.made.schema > SCHEMA:
             raise NewerMemory("memory was written by a newer Lorebot; update this one")
         if known.made.schema < SCHEMA:
             from memory import migrate  # knows this module
 
             known = await migrate.upgrade(client, keys, options, tell)
-        if known.made != wanted:
-            raise EmbedderMismatch(
-                f"memory was indexed with the embedder {known.made}, but the configured one is {wanted}; set it back "
-                "(LOREBOT_EMBEDDER, LOREBOT_EMBED_MODEL, LOREBOT_VECTOR_DTYPE), or embed all of it again with "
-                "`lorebot memory reembed`"
-            )
+        if (known.made.embedder, known.made.dtype) != (embedder.name, options.dtype):
+            raise mismatch(known.made, Made(embedder.name, await embedder.dim(), options.dtype))
         await ensure(client, keys, known, options)
         await filled(client, keys.generation(known.number), tell)
     except exceptions.RedisError as error:
@@ -178,6 +174,15 @@ async def loaded(client: "redis.asyncio.Redis", tell: Progress) -> None:
             return
         tell("loading memory", float(info.get("loading_loaded_perc", 0)) / 100)
         await asyncio.sleep(POLL)
+
+
+def mismatch(made: Made, wanted: Made) -> EmbedderMismatch:
+    """Say that the embedder is not the one that memory was indexed with."""
+    return EmbedderMismatch(
+        f"memory was indexed with the embedder {made}, but the configured one is {wanted}; set it back "
+        "(LOREBOT_EMBEDDER, LOREBOT_EMBED_MODEL, LOREBOT_VECTOR_DTYPE), or embed all of it again with "
+        "`lorebot memory reembed`"
+    )
 
 
 def silent(what: str, done: float | None) -> None:

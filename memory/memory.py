@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self, TypeVar
 
 import redis.asyncio
@@ -363,7 +363,10 @@ class Memory:
         return await self._asked(lambda batch: self.glance(batch, scope, text))
 
     async def _embedded(self, glance: Glance, texts: Sequence[str]) -> Known:
-        """Return the texts' vectors, those that are not cached embedded together; none new where that fails."""
+        """Return the texts' vectors, those that are not cached embedded together; none new where that fails.
+
+        Raises EmbedderMismatch.
+        """
         missing = [text for text in dict.fromkeys(texts) if embeddings.digest(text) not in glance.cached]
         if not missing:
             return Known(glance.cached)
@@ -371,6 +374,8 @@ class Memory:
             vectors = await self.embedder.embed(missing)
         except LoreError as error:
             return Known(glance.cached, trouble=str(error))
+        if vectors.shape[1] != self.generation.made.dim:  # a model of the same name, and of another size
+            raise index.mismatch(self.generation.made, replace(self.generation.made, dim=vectors.shape[1]))
         new = {embeddings.digest(text): vector for text, vector in zip(missing, vectors, strict=True)}
         return Known({**glance.cached, **new})
 

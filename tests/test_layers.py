@@ -13,7 +13,7 @@ FORBIDDEN = {
     "bot/models": ["bot.apps", "bot.engine", "bot.platforms", "bot.cli", "bot.wiring", "bot.settings"],
     "bot/apps": ["bot.engine", "bot.platforms", "bot.cli", "bot.wiring", "bot.settings"],
     "bot/engine.py": ["bot.platforms", "bot.cli", "bot.wiring", "bot.settings"],
-    "bot/commands.py": ["bot.platforms", "bot.cli", "bot.wiring", "discord", "slack_bolt", "rich", "prompt_toolkit"],
+    "bot/commands/": ["bot.platforms", "bot.cli", "bot.wiring", "discord", "slack_bolt", "rich", "prompt_toolkit"],
     "bot/platforms": ["bot.cli", "bot.wiring"],
 }
 

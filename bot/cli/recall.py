@@ -4,8 +4,9 @@ import json
 
 import click
 
-from bot import commands, observe, settings, wiring
+from bot import observe, settings, wiring
 from bot.cli.shared import as_json, asynchronous, recalled_json, show, starting, whose
+from bot.commands.lines import found
 from bot.platforms import terminal
 
 
@@ -30,8 +31,8 @@ async def command(text: str, k: int, user: str | None, conversation: str | None,
     here = terminal.scope(config.user, config.conversation, narrow=config.recall_from == "conversation")
     with starting() as progress:
         async with wiring.opened_memory(config, progress) as memory:
-            found = await memory.recall(here, text, k)
+            recalled = await memory.recall(here, text, k)
     if json_:
-        print(json.dumps([recalled_json(one) for one in found], ensure_ascii=False))
+        print(json.dumps([recalled_json(one) for one in recalled], ensure_ascii=False))
     else:
-        show(commands.found(one, config.timezone) for one in found)
+        show(f"- {found(one, config.timezone)}" for one in recalled)

@@ -51,6 +51,8 @@ async def _greeting(bot: wiring.Bot, here: Scope) -> str:
         f"Lorebot {version('lorebot')} · {here.person} · conversation {here.conversation} · "
         f"{remembered:,} turns remembered · answers by {bot.model.name}"
     ]
+    if await bot.memory.paused(here):
+        lines.append("Memory is paused: you are answered, and nothing you say is remembered. /memory resume ends that.")
     if bot.settings.chat_provider == "local":
         lines.append(
             "A small local model answers: a demonstration, not a mind. "

@@ -13,7 +13,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from rich.console import Console
 
-from bot import commands
+from bot.commands import memory, table
 from bot.errors import MessageUnreadable
 from bot.platforms.screens import RichScreen
 
@@ -80,12 +80,11 @@ def _history(file: Path) -> History:
 
 
 def _completer() -> Completer:
-    """Complete commands and their first words, each with what it does beside it."""
+    """Complete commands, each with what it does beside it."""
     told = {}
-    for one in commands.TABLE:
+    for one in table.TABLE:
         told[f"/{one.name}"] = one.summary
-        verbs = (usage.split()[0] for usage in one.usage.split("|") if usage)
-        told |= {f"/{one.name} {verb}": one.summary for verb in verbs if verb.islower()}
+    told |= {f"/memory {verb.name}": verb.summary for verb in memory.VERBS}
     return WordCompleter(list(told), meta_dict=told, sentence=True)
 
 

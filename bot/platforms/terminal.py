@@ -3,13 +3,14 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, nullcontext, suppress
 from typing import Any
 
 from ulid import ULID
 
-from bot import commands
+from bot.commands import table
+from bot.commands.base import Here, Named, Said
 from bot.engine import Engine
 from bot.errors import ModelError
 from bot.models.base import Piece
@@ -55,6 +56,8 @@ class Terminal:
         self._scope = here
         self._timezone = timezone
         self._last: Answered | None = None
+        self._listed: tuple[Named, ...] = ()
+        self._confirm: Callable[[], Awaitable[Said]] | None = None
         self._owing = True
         self._tried: set[str] = set()
         self.failed = False
@@ -107,13 +110,36 @@ class Terminal:
 
     async def _heard(self, raw: str | bytes) -> bool:
         line = decoded(raw, "this line") if isinstance(raw, bytes) else raw
+        if self._confirm is not None and await self._confirmed(line):
+            return True
         if line.lstrip().startswith("/"):
             return await self._command(line)
         await self._make_good()
         return await self._reply(self._incoming(line))
 
     async def _command(self, line: str) -> bool:
-        said = await commands.run(line, commands.Here(self._scope, self._memory, self._timezone, self._last))
+        here = Here(
+            self._scope, self._memory, self._timezone, self._last, self._listed, owner=True, files=True
+        )  # whoever sits at the terminal owns what is remembered there
+        return self._told(await table.run(line, here))
+
+    async def _confirmed(self, line: str) -> bool:
+        """Do what waits for a yes, or let it be; False where the line is something else altogether."""
+        work, self._confirm = self._confirm, None
+        answer = line.strip().lower()
+        if work is not None and answer in ("y", "yes"):
+            self._told(await work())
+            return True
+        self._screen.note("Nothing was done.")
+        return answer in ("n", "no")
+
+    def _told(self, said: Said) -> bool:
+        """Show what a command says, do what it asks for; False to leave."""
+        self._confirm = said.confirm
+        if said.listed is not None:
+            self._listed = said.listed
+        if said.forgotten:  # what was shown for the last answer may be gone
+            self._last, self._listed = None, ()
         if said.user or said.conversation:
             self._scope = scope(
                 said.user or self._scope.person,

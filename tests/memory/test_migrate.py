@@ -55,6 +55,22 @@ async def test_memory_of_another_embedder_is_refused_and_the_fix_named(told, cli
         await Memory.open(client, OtherEmbedder(), keys=keys)
 
 
+async def test_a_model_of_the_same_name_and_another_size_is_refused(told, client, keys, here, monkeypatch):
+    monkeypatch.setattr(OtherEmbedder, "name", "toy")
+    memory = await Memory.open(client, OtherEmbedder(), keys=keys)
+    with pytest.raises(EmbedderMismatch, match=r"toy \(7 dimensions, float16\).*toy \(8 dimensions, float16\)"):
+        await memory.recall(here, "dog")
+
+
+async def test_memory_is_opened_while_its_embedder_is_away(told, client, keys, here):
+    class Away(ToyEmbedder):
+        async def dim(self) -> int:
+            raise LoreError("away")
+
+    memory = await Memory.open(client, Away(), keys=keys)
+    assert (await memory.recall(here, "puppy"))[0].turn.text == "I have a dog"
+
+
 async def test_memory_is_embedded_anew_while_the_old_index_answers_and_can_be_gone_back_to(
     told, client, keys, here, say
 ):

@@ -286,7 +286,7 @@ async def test_tab_completes_commands_and_tells_what_they_do(opened):
     tty.press(CTRL_C + "/" + TAB)
     await tty.shows("/conversation")
     assert "what is remembered" in tty.text
-    tty.press(CTRL_C + "/memory s" + TAB)
+    tty.press(CTRL_C + "/memory se" + TAB)
     await tty.shows("> /memory search")
 
 
@@ -310,7 +310,7 @@ async def test_commands_answer_on_the_screen(opened, model):
     await tty.say("/why", until="There is no answer yet to explain.")
     await tty.say("My cat is black", until="Noted.")
     await tty.say("/memory list", until="The last 2 of 2 turns:")
-    assert re.search(r" • \d{4}-\d\d-\d\d \d\d:\d\d ada: My cat is black\n", tty.text)
+    assert re.search(r" 1 \d{4}-\d\d-\d\d \d\d:\d\d ada: My cat is black\n", tty.text)
     await tty.say("/help", until="• /quit: leave (or Ctrl-D)")
     tty.press("/quit" + ENTER)
     assert await tty.leaves() == 0

@@ -1,0 +1,1 @@
+"""The commands that every platform offers. No platform code."""

@@ -1,0 +1,36 @@
+"""Turns as lines of a list."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from bot.commands.base import Named
+from memory.records import Recalled, Turn
+
+
+def found(one: Recalled, timezone: str) -> str:
+    """Return a recalled turn with its score and signals, as a line of a list."""
+    signals = ", ".join(f"{name} {value:.2f}" for name, value in one.signals.items())
+    return f"**{one.score:.2f}** {told(one.turn, timezone)} ({signals})"
+
+
+def told(turn: Turn, timezone: str) -> str:
+    """Return a turn as one line: when, who, what."""
+    text = " ".join(turn.text.split())
+    shown = text if len(text) <= 200 else f"{text[:199]}…"
+    return f"{when(turn, timezone)} {turn.author}: {shown}"
+
+
+def when(turn: Turn, timezone: str) -> str:
+    """Return when a turn was said."""
+    return f"{datetime.fromtimestamp(turn.sent_at / 1000, ZoneInfo(timezone)):%Y-%m-%d %H:%M}"
+
+
+def numbered(lines: Iterable[str]) -> str:
+    """Return lines as a numbered list in Markdown."""
+    return "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
+
+
+def named(turns: Iterable[Turn]) -> tuple[Named, ...]:
+    """Return what names each turn."""
+    return tuple((turn.conversation, turn.id) for turn in turns)

@@ -1,0 +1,207 @@
+"""What `/memory` does: list, search, show, forget, take along, and wishes about being remembered."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from bot import files
+from bot.commands import choice
+from bot.commands.base import Here, Said
+from bot.commands.lines import found, named, numbered, told, when
+from bot.errors import CommandError
+from memory import transfer
+from memory.memory import Memory
+from memory.records import Forgotten, Which
+from memory.scope import Operator, Scope
+from memory.selection import Place
+
+LISTED = 20  # turns that one listing shows
+PREVIEWED = 10  # turns that are shown before they are forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One thing that `/memory` does. files: it reads or writes a file of the machine that the bot runs on."""
+
+    name: str
+    usage: str
+    summary: str
+    run: Callable[[Here, str], Awaitable[Said]]
+    files: bool = False
+
+
+async def run(here: Here, rest: str) -> Said:
+    """Carry out what follows `/memory`."""
+    name, _, words = rest.partition(" ")
+    verb = next((one for one in VERBS if one.name == name and (here.files or not one.files)), None)
+    if verb is None:
+        return Said("\n".join(f"- `/memory {one.name} {one.usage}`: {one.summary}" for one in VERBS))
+    return await verb.run(here, words.strip())
+
+
+async def list_(here: Here, rest: str) -> Said:
+    """List the latest turns."""
+    listing = await here.memory.latest(here.scope, LISTED)
+    if not listing.total:
+        return Said("Nothing is remembered here yet.")
+    turns = listing.turns[::-1]
+    lines = numbered(told(turn, here.timezone) for turn in turns)
+    return Said(f"The last {len(turns)} of {listing.total:,} turns:\n\n{lines}", listed=named(turns))
+
+
+async def search(here: Here, words: str) -> Said:
+    """Show what memory finds for some words."""
+    if not words:
+        raise CommandError("say what to search for: `/memory search WORDS`")
+    hits = await here.memory.recall(here.scope, words)
+    text = numbered(found(one, here.timezone) for one in hits)
+    return Said(text or "Nothing is remembered here yet.", listed=named(one.turn for one in hits))
+
+
+async def show(here: Here, words: str) -> Said:
+    """Show turns whole."""
+    places = await here.memory.find(here.whose, await choice.chosen(here, words))
+    turns = await here.memory.read(here.whose, places[:LISTED])
+    if not turns:
+        return Said("There are no such turns.")
+    lines = [
+        f"**{when(turn, here.timezone)} {turn.author}** in {turn.conversation}, {turn.id}, {turn.status}\n\n{turn.text}"
+        for turn in turns
+    ]
+    more = f"\n\n… and {len(places) - len(turns):,} more." if len(places) > len(turns) else ""
+    return Said("\n\n".join(lines) + more, listed=named(turns))
+
+
+async def forget(here: Here, words: str) -> Said:
+    """Show what would be forgotten, and forget it once that is confirmed."""
+    which = await choice.chosen(here, words)
+    places = await here.memory.find(here.whose, which)
+    if not places:
+        return Said("There are no such turns; nothing is forgotten.")
+    return Said(await preview(here, places), confirm=partial(_forget, here, places))
+
+
+async def preview(here: Here, places: Sequence[Place]) -> str:
+    """Tell what would be forgotten."""
+    turns = await here.memory.read(here.whose, places[:PREVIEWED])
+    lines = "\n".join(f"- {told(turn, here.timezone)}" for turn in turns)
+    more = f"\n- … and {len(places) - len(turns):,} more" if len(places) > len(turns) else ""
+    return (
+        f"{counted(len(places))}, and what was answered to them:\n\n{lines}{more}\n\n"
+        "Forget them for good? Say `yes` to do so."
+    )
+
+
+async def _forget(here: Here, places: Sequence[Place]) -> Said:
+    return Said(outcome(await here.memory.forget(here.whose, places)), forgotten=True)
+
+
+def outcome(done: Forgotten) -> str:
+    """Tell what forgetting did."""
+    left = f" They may still lie in its files on the disk: {done.trouble}." if done.trouble else ""
+    return f"{counted(done.turns)} forgotten.{left}"
+
+
+def counted(turns: int) -> str:
+    """Return a number of turns in words."""
+    return "1 turn" if turns == 1 else f"{turns:,} turns"
+
+
+async def export(here: Here, words: str) -> Said:
+    """Write turns to a file, a line of JSON each."""
+    name, _, rest = words.partition(" ")
+    if not name:
+        raise CommandError(f"say where to: `/memory export FILE [{choice.USAGE}]`")
+    which = await choice.chosen(here, rest) if rest.strip() else Which()
+    with files.fresh(Path(name).expanduser()) as file:
+        count = 0
+        async for one in here.memory.export(here.whose, which):
+            file.write(one.line() + "\n")
+            count += 1
+    return Said(f"{counted(count)} written to {name}.")
+
+
+async def import_(here: Here, words: str) -> Said:
+    """Remember the turns of a file."""
+    if not words:
+        raise CommandError("say what to read: `/memory import FILE`")
+    file = Path(words).expanduser()
+    for _ in transfer.read_jsonl(file):  # a fault is found before anything is written
+        pass
+    tenant, person = here.scope.tenant, here.scope.person
+    done = await transfer.bring_in(
+        here.memory, transfer.read_jsonl(file), lambda one: one.scope(tenant, person), lambda steps: None
+    )
+    return Said(f"{counted(done.new)} remembered, {done.known:,} were known already.")
+
+
+async def pause(here: Here, rest: str) -> Said:
+    """Remember nothing of the person for now."""
+    await here.memory.pause(here.scope)
+    return Said("From now on you are answered, and nothing you say is remembered. `/memory resume` ends that.")
+
+
+async def resume(here: Here, rest: str) -> Said:
+    """Remember the person again."""
+    await here.memory.resume(here.scope)
+    return Said("What you say is remembered again.")
+
+
+async def retain(here: Here, words: str) -> Said:
+    """Tell or change for how long turns are kept."""
+    if not words:
+        days = await here.memory.retention(here.whose)
+        return Said(f"Turns are kept for {kept(days)}. `/memory retain DAYS` or `/memory retain forever` changes that.")
+    if not here.owner:
+        raise CommandError("only whoever runs the bot decides how long turns are kept")
+    days = days_of(words)
+    older = await too_old(here.memory, here.whose, days)
+    work = partial(_retain, here, days)
+    if not older:
+        return await work()
+    return Said(f"{counted(older)} are older than that and would be forgotten. Say `yes` to do so.", confirm=work)
+
+
+def days_of(words: str) -> int | None:
+    """Read for how many days turns are kept; None for ever. Raises CommandError."""
+    if words.lower() in ("forever", "for ever"):
+        return None
+    number = words.lower().removesuffix("days").removesuffix("day").strip()
+    if not number.isdecimal():
+        raise CommandError(f"{words!r} is no number of days; say `retain 30` or `retain forever`")
+    return int(number)
+
+
+def kept(days: int | None) -> str:
+    """Return for how long turns are kept, in words."""
+    return "ever" if days is None else "1 day" if days == 1 else f"{days:,} days"
+
+
+async def too_old(memory: Memory, whose: Scope | Operator, days: int | None) -> int:
+    """Return how many turns are older than so many days."""
+    if days is None:
+        return 0
+    until = datetime.now(UTC) - timedelta(days=days)
+    return len(await memory.find(whose, Which(until=int(until.timestamp() * 1000))))
+
+
+async def _retain(here: Here, days: int | None) -> Said:
+    await here.memory.retain(here.whose, days)
+    done = await here.memory.upkeep()
+    gone = f" {outcome(Forgotten(done.expired, done.trouble))}" if done.expired else ""
+    return Said(f"Turns are kept for {kept(days)} now.{gone}", forgotten=bool(done.expired))
+
+
+VERBS = (
+    Verb("list", "", "the latest turns", list_),
+    Verb("search", "WORDS", "what memory finds", search),
+    Verb("show", "NUMBER… | …", "turns whole", show),
+    Verb("forget", choice.USAGE, "forget for good, once you say yes", forget),
+    Verb("export", "FILE [person …]", "turns into a file", export, files=True),
+    Verb("import", "FILE", "turns from a file", import_, files=True),
+    Verb("pause", "", "be answered and not remembered", pause),
+    Verb("resume", "", "be remembered again", resume),
+    Verb("retain", "[DAYS | forever]", "for how long turns are kept", retain),
+)

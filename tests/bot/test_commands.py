@@ -1,0 +1,99 @@
+"""Which turns people mean, when, and whose they may manage."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.commands import choice, table
+from bot.commands.base import Here
+from bot.commands.moments import moment
+from bot.errors import CommandError
+from memory.records import Which
+from memory.scope import Audience, Scope
+
+NOW = datetime(2026, 5, 10, 12, 30, tzinfo=UTC)
+HOUR = 3600 * 1000
+
+
+def at(*when: int) -> int:
+    return int(datetime(*when, tzinfo=UTC).timestamp() * 1000)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("2026-05-01", at(2026, 4, 30, 22)),
+        ("2026-05-01T14:30", at(2026, 5, 1, 12, 30)),
+        ("2026-05-01 14:30", at(2026, 5, 1, 12, 30)),
+        ("2026-05-01T14:30Z", at(2026, 5, 1, 14, 30)),
+        ("today", at(2026, 5, 9, 22)),
+        ("Yesterday", at(2026, 5, 8, 22)),
+        ("90m", at(2026, 5, 10, 11)),
+        ("12h", at(2026, 5, 10, 0, 30)),
+        ("7d", at(2026, 5, 3, 12, 30)),
+        ("2w", at(2026, 4, 26, 12, 30)),
+    ],
+)
+def test_moments_are_said_as_people_say_them(said, meant):
+    assert moment(said, "Europe/Berlin", NOW) == meant
+
+
+@pytest.mark.parametrize("said", ["", "soon", "2026-13-01", "7 years", "999999w"])
+def test_what_is_no_moment_is_named(said):
+    with pytest.raises(CommandError, match="is no moment"):
+        moment(said, "UTC", NOW)
+
+
+@pytest.fixture
+async def owner(memory, here, say) -> Here:
+    await memory.remember(here, [say("a dog", id="x"), say("a cat", id="y/z")])
+    return Here(here, memory, listed=(("main", "y/z"), ("main", "x")), owner=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("1 2", Which(turns=(("main", "y/z"), ("main", "x")))),
+        ("x main/y/z y/z", Which(turns=(("main", "x"), ("main", "y/z"), ("main", "y/z")))),
+        ("person Bob the Builder", Which(person="Bob the Builder")),
+        ("all", Which()),
+        ("conversation work since 2026-05-01 until 2026-05-02",
+         Which(conversation="work", since=at(2026, 5, 1), until=at(2026, 5, 2))),
+        ("person ada search a dog since long", Which(turns=(("main", "x"), ("main", "y/z")), person="ada")),
+    ],
+)  # fmt: skip
+async def test_words_mean_turns(owner, words, meant):
+    assert await choice.chosen(owner, words) == meant
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("", "say which turns"),
+        ("3", "there is no turn 3"),
+        ("person", "say what follows `person`"),
+        ("all person", "say what follows `person`"),
+        ("all of it", "`all` stands alone"),
+        ("since whenever", "'whenever' is no moment"),
+    ],
+)
+async def test_words_that_mean_no_turns_are_named(owner, words, told):
+    with pytest.raises(CommandError, match=told):
+        await choice.chosen(owner, words)
+
+
+async def test_who_does_not_own_the_memory_manages_only_what_is_theirs(memory, say):
+    scope = Scope("discord:1", "general", "ada", Audience.PUBLIC)
+    await memory.remember(
+        scope, [say("a dog", conversation="general"), say("bob's dog", "Bob", conversation="general")]
+    )
+    mine = Here(scope, memory)
+    assert await choice.chosen(mine, "all") == Which(person="ada")
+    with pytest.raises(CommandError, match="only what you said yourself"):
+        await choice.chosen(mine, "person bob")
+    said = await table.run("/memory forget all", mine)
+    assert said.text.startswith("1 turn, and what was answered to them:")
+    assert (await said.confirm()).text == "1 turn forgotten."
+    assert [turn.text for turn in await memory.recent(scope)] == ["bob's dog"]
+    assert "only whoever runs the bot" in (await table.run("/memory retain 3", mine)).text
+    assert "`/memory list" in (await table.run("/memory export secrets.jsonl", mine)).text
