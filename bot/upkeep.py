@@ -38,4 +38,5 @@ async def _chores(memory: Memory) -> None:
     if done.trouble:
         memory.chores.set()
         log.warning("upkeep incomplete", trouble=done.trouble)
-    log.info("upkeep", retagged=done.retagged, embedded=done.embedded, expired=done.expired)
+    if done.retagged or done.embedded or done.expired:
+        log.info("upkeep", retagged=done.retagged, embedded=done.embedded, expired=done.expired)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +16,12 @@ from ulid import ULID
 from bot import upkeep
 from bot.apps.chat import ChatApp, ChatOptions
 from bot.engine import Engine
+from bot.errors import ReplyBroken
 from bot.ledger import Ledger
 from bot.models import weights
 from bot.models.base import ChatModel
 from bot.prompts import Prompts
+from bot.records import Answered, Incoming
 from bot.settings import Provider, Settings
 from memory import connect, index, migrate
 from memory.embedder import Embedder
@@ -27,6 +29,7 @@ from memory.errors import LoreError
 from memory.keys import Keys
 from memory.memory import Memory
 from memory.migrate import Moved
+from memory.scope import Scope
 from memory.server import EmbeddedServer
 from memory.views import IndexOptions
 
@@ -51,9 +54,22 @@ class Bot:
     model: ChatModel
     engine: Engine
 
+    async def ask(self, scope: Scope, text: str) -> Answered:
+        """Say something and return the whole answer; both are remembered.
+
+        Raises MessageTooLong, ModelError.
+        """
+        now = time.time_ns() // 1_000_000
+        message = Incoming(str(ULID()), scope, scope.person, text, now, self.settings.timezone)
+        async with aclosing(self.engine.reply(message)) as events:  # type: ignore[type-var]
+            async for event in events:
+                if isinstance(event, Answered):
+                    return event
+        raise ReplyBroken("the answer did not come to its end")
+
 
 @asynccontextmanager
-async def bot(settings: Settings, progress: Progress) -> AsyncIterator[Bot]:
+async def bot(settings: Settings, progress: Progress = index.silent) -> AsyncIterator[Bot]:
     """Open memory and model, and let go of them at the end."""
     async with AsyncExitStack() as stack:
         memory = await stack.enter_async_context(opened_memory(settings, progress))
@@ -71,7 +87,7 @@ async def bot(settings: Settings, progress: Progress) -> AsyncIterator[Bot]:
 
 
 @asynccontextmanager
-async def opened_memory(settings: Settings, progress: Progress) -> AsyncIterator[Memory]:
+async def opened_memory(settings: Settings, progress: Progress = index.silent) -> AsyncIterator[Memory]:
     """Open memory in the configured namespace."""
     keys = Keys(settings.namespace)
     async with AsyncExitStack() as stack:

@@ -10,6 +10,9 @@ from memory.errors import LoreError, RedisError, RedisUnavailable
 
 T = TypeVar("T")
 
+# Lua that begins with this runs also where Redis is full: it frees memory, or makes sure that it will be freed.
+ALSO_WHEN_FULL = "#!lua flags=allow-oom\n"
+
 Argument = str | bytes | int | float
 
 

@@ -90,7 +90,6 @@ return 1
 class Conversation:
     """Who can read a conversation, as memory was last told."""
 
-    id: str
     audience: Audience
     parent: str | None = None
     open_to_parent: bool = False
@@ -99,7 +98,6 @@ class Conversation:
 def facts(scope: Scope) -> list[Argument]:
     """Return what a conversation's record holds beside its reach, as names and values."""
     return [
-        *("id", scope.conversation),
         *("audience", scope.audience.value),
         *("parent", scope.parent or ""),
         *("open", int(scope.open_to_parent)),
@@ -140,14 +138,12 @@ def closed(batch: Batch, keys: Keys, tenant: str) -> Answer[frozenset[str]]:
 def known(batch: Batch, keys: Keys, tenant: str, tag: str) -> Answer[Conversation | None]:
     """Ask who can read a conversation."""
     key = keys.tenant(tenant).conversation(tag)
-    return batch.ask("HMGET", key, "id", "audience", "parent", "open", read=_conversation)
+    return batch.ask("HMGET", key, "audience", "parent", "open", read=_conversation)
 
 
 def _conversation(row: Sequence[bytes | None]) -> Conversation | None:
-    name, audience, parent, open_ = (None if value is None else value.decode() for value in row)
-    if name is None:
-        return None
-    return Conversation(name, Audience(audience or "private"), parent or None, open_ == "1")
+    audience, parent, open_ = (None if value is None else value.decode() for value in row)
+    return None if audience is None else Conversation(Audience(audience), parent or None, open_ == "1")
 
 
 async def waiting(client: "redis.asyncio.Redis", keys: Keys) -> list[TenantKeys]:

@@ -6,11 +6,13 @@ from typing import Any
 import redis.asyncio
 from redis import exceptions
 
-from memory.batch import Batch, command
+from memory.batch import ALSO_WHEN_FULL, Batch, command
 from memory.keys import Keys
 
 POLL = 0.02  # seconds between looks at a rewrite
 
+
+_MARK = ALSO_WHEN_FULL + "return redis.call('INCR', KEYS[1])"
 
 # Something may have been forgotten since the rewrite began: that awaits another one.
 _CLEAN = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
@@ -18,7 +20,7 @@ _CLEAN = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL',
 
 def mark(batch: Batch, keys: Keys) -> None:
     """Note that the files hold something that has been forgotten."""
-    batch.ask("INCR", keys.unclean, read=int)
+    batch.ask("EVAL", _MARK, 1, keys.unclean, read=int)
 
 
 async def erase(client: "redis.asyncio.Redis", keys: Keys) -> str:

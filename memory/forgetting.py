@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import redis.asyncio
 
 from memory import erasure, turns, views
-from memory.batch import Answer, Argument, Batch
+from memory.batch import ALSO_WHEN_FULL, Answer, Argument, Batch
 from memory.keys import Keys, TenantKeys
 from memory.records import answer_id
 from memory.scope import Scope
@@ -21,7 +21,8 @@ TOGETHER = 100  # turns deleted in one command: each is taken out of the index, 
 # Delete turns, and let those that follow them hold the words of the turn that now comes before. Those that follow are
 # written once, at the end: each is indexed again. Returns how many turns there were.
 _FORGET = (
-    turns.BEFORE
+    ALSO_WHEN_FULL
+    + turns.BEFORE
     + """
 local turns, timelines, speakers, spoken, fresh = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local gone, after = 0, {}
@@ -80,13 +81,16 @@ return 1
 )
 
 # A message that is forgotten needs no answer any more, and gets none when its platform sends it again.
-_SETTLE = """
+_SETTLE = (
+    ALSO_WHEN_FULL
+    + """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[1], 'state', 'sent')
 redis.call('HDEL', KEYS[1], 'payload')
 redis.call('ZREM', KEYS[2], KEYS[1])
 return 1
 """
+)
 
 
 async def forget(

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self, TypeVar
 
@@ -35,7 +35,7 @@ from memory.rank import Weights
 from memory.records import Context, Forgotten, Recalled, Turn, Which
 from memory.scope import Operator, Scope
 from memory.selection import Place
-from memory.transfer import Exported
+from memory.transfer import Brought, Exported
 from memory.turns import Stored, Written
 from memory.upkeep import Upkeep
 from memory.views import IndexOptions
@@ -285,9 +285,15 @@ class Memory:
 
         which: conditions as for `find`, or what it found.
         """
+        gone = 0
         places = await self.find(whose, which) if isinstance(which, Which) else which
-        work = forgetting.forget(self._client, self.keys, whose.tenant, self.embedder.name, places, progress)
-        gone = await explaining(work)
+        for _ in range(3):  # what is said meanwhile is found too, and so is what a busy server left out
+            gone += await explaining(
+                forgetting.forget(self._client, self.keys, whose.tenant, self.embedder.name, places, progress)
+            )
+            places = await self.find(whose, which) if isinstance(which, Which) else ()
+            if not places:
+                break
         return Forgotten(gone, await explaining(erasure.erase(self._client, self.keys)))
 
     async def export(
@@ -297,6 +303,19 @@ class Memory:
         for page in selection.pages(await self.find(whose, which)):
             for one in await explaining(self._exported(whose, page, vectors)):
                 yield one
+
+    async def bring_in(
+        self,
+        found: Iterable[Exported],
+        scope_of: Callable[[Exported], Scope],
+        *,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> Brought:
+        """Remember turns that were exported, or read from a file: in their order, each once, embedded as needed.
+
+        scope_of: where each belongs, such as `lambda one: one.scope("local:ada", "ada")`.
+        """
+        return await transfer.bring_in(self, found, scope_of, progress)
 
     async def _exported(self, whose: Scope | Operator, page: Sequence[Place], vectors: bool) -> list[Exported]:
         return await transfer.exported(self._client, self.keys, whose.tenant, page, self.generation, vectors)

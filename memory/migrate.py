@@ -121,23 +121,22 @@ async def _generation(client: "redis.asyncio.Redis", keys: Keys, wanted: Made) -
 
 # Schema 1 had one vector field, no tag for the tenant, none for whom an answer is for, and no records of conversations.
 _FROM_1 = """
-local turn = redis.call('HMGET', KEYS[1], 'vector', 'asker_tag', 'conversation_tag', 'reach', 'conversation', 'author',
-  'role')
+local turn = redis.call('HMGET', KEYS[1], 'vector', 'asker_tag', 'conversation_tag', 'reach', 'author', 'role')
 if not turn[3] then return 0 end
 local fields = {'tenant_tag', ARGV[1]}
 if turn[1] then
   for _, one in ipairs({'embedded', ARGV[2], ARGV[3], turn[1]}) do fields[#fields + 1] = one end
 end
-if turn[7] == 'assistant' and turn[2] then fields[#fields + 1] = 'person_tag'; fields[#fields + 1] = turn[2] end
+if turn[6] == 'assistant' and turn[2] then fields[#fields + 1] = 'person_tag'; fields[#fields + 1] = turn[2] end
 if ARGV[6] ~= '' then fields[#fields + 1] = 'to'; fields[#fields + 1] = ARGV[6] end
 redis.call('HSET', KEYS[1], unpack(fields))
 redis.call('HDEL', KEYS[1], 'vector', 'asker_tag')
 local record = ARGV[4] .. turn[3]
 if redis.call('EXISTS', record) == 0 then
   local audience = string.find(turn[4], ',', 1, true) and 'public' or 'private'
-  redis.call('HSET', record, 'reach', turn[4], 'id', turn[5], 'audience', audience, 'parent', '', 'open', 0)
+  redis.call('HSET', record, 'reach', turn[4], 'audience', audience, 'parent', '', 'open', 0)
 end
-if turn[7] == 'user' and turn[2] then redis.call('HINCRBY', ARGV[5] .. turn[3], turn[6], 1) end
+if turn[6] == 'user' and turn[2] then redis.call('HINCRBY', ARGV[5] .. turn[3], turn[5], 1) end
 return 1
 """
 

@@ -104,7 +104,7 @@ async def exported(
     for row in (row.value for row in rows):
         if row[0] is not None:
             turn = turns.parse(row[: len(turns.FIELDS)])
-            room = rooms[turn.conversation].value or Conversation(turn.conversation, Audience.PRIVATE)
+            room = rooms[turn.conversation].value or Conversation(Audience.PRIVATE)
             vector = row[-1] if vectors else None
             found.append(Exported(turn, room, vector, vector and str(generation.made)))
     return found
@@ -176,7 +176,7 @@ def _exported(line: bytes, where: str) -> Exported:
     )
     parent = _text(found, "parent", where) if found.get("parent") else None
     audience = _audience(found.get("audience", "public"), where)
-    room = Conversation(turn.conversation, audience, parent, bool(parent) and found.get("open_to_parent") is True)
+    room = Conversation(audience, parent, bool(parent) and found.get("open_to_parent") is True)
     embedder = _text(found, "embedder", where) if found.get("embedder") else None
     return Exported(turn, room, _vector(found.get("vector"), where), embedder)
 

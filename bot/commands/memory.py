@@ -131,9 +131,7 @@ async def import_(here: Here, words: str) -> Said:
     for _ in transfer.read_jsonl(file):  # a fault is found before anything is written
         pass
     tenant, person = here.scope.tenant, here.scope.person
-    done = await transfer.bring_in(
-        here.memory, transfer.read_jsonl(file), lambda one: one.scope(tenant, person), lambda steps: None
-    )
+    done = await here.memory.bring_in(transfer.read_jsonl(file), lambda one: one.scope(tenant, person))
     return Said(f"{counted(done.new)} remembered, {done.known:,} were known already.")
 
 

@@ -12,7 +12,7 @@ from bot.records import Answered, Event, Notice
 from memory import binary, connect, erasure
 from memory.keys import Keys
 from memory.memory import Memory
-from memory.records import Which
+from memory.records import Forgotten, Which
 from memory.scope import Audience, Scope
 from memory.server import EmbeddedServer
 from tests.conftest import Talk
@@ -132,6 +132,16 @@ async def test_a_full_redis_is_read_said_and_caught_up_with(bot, client):
     await client.config_set("maxmemory", 0)
     await heard(bot, "And now?")
     assert await said(bot) == ["I have a dog", "I see.", "What is my dog called?", "I see.", "And now?", "I see."]
+
+
+async def test_a_full_redis_forgets(bot, client):
+    for text in ("I have a dog", "I have a cat", "I drink tea"):
+        await heard(bot, text)
+    await client.config_set("maxmemory", 1)
+    first, *_ = await bot.memory.recent(HERE)
+    assert await bot.memory.forget(HERE, Which(turns=(("main", first.id),))) == Forgotten(2)
+    await client.config_set("maxmemory", 0)
+    assert await said(bot) == ["I have a cat", "I see.", "I drink tea", "I see."]
 
 
 async def test_a_read_only_replica_is_read_and_said(bot, client):

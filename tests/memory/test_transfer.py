@@ -18,7 +18,7 @@ def scope_of(one: Exported) -> Scope:
 
 
 def public(turn: Turn) -> Exported:
-    return Exported(turn, Conversation(turn.conversation, Audience.PUBLIC))
+    return Exported(turn, Conversation(Audience.PUBLIC))
 
 
 def written(tmp_path, *lines: object):

@@ -72,7 +72,7 @@ async def import_(file: Path, tenant: str | None, user: str | None, json_: bool)
         total = sum(1 for _ in _read(readable))
         async with managing(config, tenant) as managed:
             with counting("importing", total) as step:
-                done = await transfer.bring_in(managed.memory, _read(readable), managed.scope_of, step)
+                done = await managed.memory.bring_in(_read(readable), managed.scope_of, progress=step)
     if json_:
         print(json.dumps({"new": done.new, "known": done.known}))
     else:
@@ -94,7 +94,7 @@ def _given(file: Path) -> Iterator[Path]:
 def _read(file: Path) -> Iterable[Exported]:
     if locomo.looks_like(file):
         return (
-            Exported(turn, Conversation(turn.conversation, Audience.PUBLIC))
+            Exported(turn, Conversation(Audience.PUBLIC))
             for conversation in locomo.read(file)
             for turn in conversation.turns
         )
