@@ -83,6 +83,7 @@ async def _redis(settings: Settings, progress: wiring.Progress) -> AsyncIterator
             info: dict[str, Any] = await client.info()
             yield Finding("redis", Verdict.GOOD, f"{where}, version {info['redis_version']}")
             yield await _query_engine(client)
+            yield await _partial_results(client)
             yield _persistence(info)
             yield _eviction(info)
     except LoreError as error:
@@ -101,6 +102,23 @@ async def _query_engine(client: "redis.asyncio.Redis") -> Finding:
         return Finding("query engine", Verdict.BAD, "missing", "use Redis 8 or newer, or Redis Stack")
     version = modules.get("search", "built in")
     return Finding("query engine", Verdict.GOOD, f"version {version}")
+
+
+async def _partial_results(client: "redis.asyncio.Redis") -> Finding:
+    """Look at what the query engine does when time is up: what it has found so far would look like all there is."""
+    try:
+        reply = await command(client, "FT.CONFIG", "GET", "ON_TIMEOUT")
+        policy = dict(reply).get(b"ON_TIMEOUT", b"").decode().lower()
+    except (exceptions.ResponseError, ValueError):
+        policy = "unknown"
+    if policy in ("fail", "unknown"):
+        return Finding("query timeout", Verdict.GOOD, policy)
+    return Finding(
+        "query timeout",
+        Verdict.WARNING,
+        f"{policy}: a search that takes long silently finds only a part",
+        "set search-on-timeout fail in Redis 8, or load the module of Redis Stack with ON_TIMEOUT FAIL",
+    )
 
 
 async def _modules(client: "redis.asyncio.Redis") -> list[tuple[str, str]]:
