@@ -36,10 +36,12 @@ local function told(keys, tag, public, reach, records, facts, widen)
   end
   redis.call('HSET', record, 'reach', reach, unpack(facts))
   if parent ~= record then redis.call('SADD', siblings, tag) end
+  local open = redis.call('SMEMBERS', threads)
+  if not known and #open > 0 then known = tag .. ',' .. public end  -- only its threads have been heard so far
   if not known or known == reach then return reach, false end
   if both(known, reach) ~= known then redis.call('SADD', closed, tag) end
   redis.call('SADD', retag, tag)
-  for _, thread in ipairs(redis.call('SMEMBERS', threads)) do
+  for _, thread in ipairs(open) do
     local theirs = redis.call('HGET', records .. thread, 'reach')
     if theirs and has(theirs, tag) then
       local everyone = has(reach, public)

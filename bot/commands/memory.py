@@ -37,7 +37,8 @@ async def run(here: Here, rest: str) -> Said:
     name, _, words = rest.partition(" ")
     verb = next((one for one in VERBS if one.name == name and (here.files or not one.files)), None)
     if verb is None:
-        return Said("\n".join(f"- `/memory {one.name} {one.usage}`: {one.summary}" for one in VERBS))
+        offered = [one for one in VERBS if here.files or not one.files]
+        return Said("\n".join(f"- `{f'/memory {one.name} {one.usage}'.strip()}`: {one.summary}" for one in offered))
     return await verb.run(here, words.strip())
 
 
@@ -88,10 +89,7 @@ async def preview(here: Here, places: Sequence[Place]) -> str:
     turns = await here.memory.read(here.whose, places[:PREVIEWED])
     lines = "\n".join(f"- {told(turn, here.timezone)}" for turn in turns)
     more = f"\n- … and {len(places) - len(turns):,} more" if len(places) > len(turns) else ""
-    return (
-        f"{counted(len(places))}, and what was answered to them:\n\n{lines}{more}\n\n"
-        "Forget them for good? Say `yes` to do so."
-    )
+    return f"{with_answers(len(places))}:\n\n{lines}{more}\n\nForget for good? Say `yes` to do so."
 
 
 async def _forget(here: Here, places: Sequence[Place]) -> Said:
@@ -102,6 +100,11 @@ def outcome(done: Forgotten) -> str:
     """Tell what forgetting did."""
     left = f" They may still lie in its files on the disk: {done.trouble}." if done.trouble else ""
     return f"{counted(done.turns)} forgotten.{left}"
+
+
+def with_answers(turns: int) -> str:
+    """Return a number of turns that go with the answers to them."""
+    return f"{counted(turns)}, and what was answered to {'it' if turns == 1 else 'them'}"
 
 
 def counted(turns: int) -> str:

@@ -92,7 +92,7 @@ async def test_who_does_not_own_the_memory_manages_only_what_is_theirs(memory, s
     with pytest.raises(CommandError, match="only what you said yourself"):
         await choice.chosen(mine, "person bob")
     said = await table.run("/memory forget all", mine)
-    assert said.text.startswith("1 turn, and what was answered to them:")
+    assert said.text.startswith("1 turn, and what was answered to it:")
     assert (await said.confirm()).text == "1 turn forgotten."
     assert [turn.text for turn in await memory.recent(scope)] == ["bob's dog"]
     assert "only whoever runs the bot" in (await table.run("/memory retain 3", mine)).text

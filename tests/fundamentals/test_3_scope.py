@@ -125,6 +125,17 @@ async def test_threads_are_closed_and_opened_with_their_channel(told, say):
     assert await texts(told, scope("random")) == ["a dog in a thread", "a dog in general"]
 
 
+async def test_threads_are_closed_with_a_channel_in_which_nothing_was_ever_said(memory, say):
+    thread = scope("quiet/thread", parent="quiet", open_to_parent=True)
+    await memory.remember(thread, [say("a dog in a thread", conversation="quiet/thread")])
+    assert await texts(memory, scope("random")) == ["a dog in a thread"]
+    await memory.moved(scope("quiet", Audience.PRIVATE))
+    for _ in range(2):
+        assert await texts(memory, scope("random")) == []
+        assert await texts(memory, scope("quiet", Audience.PRIVATE)) == ["a dog in a thread"]
+        await memory.upkeep()
+
+
 async def test_a_thread_made_private_is_closed_to_its_channel(told, say):
     thread = scope("general/thread", parent="general", open_to_parent=True)
     await told.remember(thread, [say("a dog in a thread", conversation="general/thread")])

@@ -164,7 +164,7 @@ async def test_memory_is_managed_in_a_conversation(told):
     ran = await told.run("repl", given="\n".join(lines).encode())
     said = ran.out
     assert "- `/memory forget NUMBER…" in said
-    assert "Forget them for good? Say `yes` to do so." in said
+    assert "1 turn, and what was answered to it:" in said
     assert "Nothing was done." in ran.err
     assert "2 turns forgotten." in said
     assert f"**2026-05-01 12:00 Ada** in main, t1, whole\n\n{TURNS[0]['text']}" in said

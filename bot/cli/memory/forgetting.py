@@ -75,4 +75,4 @@ async def _ask(managed: Managed, places: Sequence[Place]) -> None:
         click.echo(clean(f"- {told(turn, managed.here.timezone)}"), err=True)
     if len(places) > len(some):
         click.echo(f"- … and {len(places) - len(some):,} more", err=True)
-    agreed(f"Forget {verbs.counted(len(places))}, and what was answered to them, for good?")
+    agreed(f"Forget {verbs.with_answers(len(places))}, for good?")
