@@ -1,6 +1,5 @@
 """ChatApp: recall, fit the prompt, stream the model's answer."""
 
-import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -8,6 +7,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from bot import budget
+from bot.apps.marks import plain
+from bot.apps.quoting import Speakers, asked, quoted, seen_name, speakers, spoken, unnamed
 from bot.errors import MessageTooLong
 from bot.models.base import ChatModel, Finished, Message
 from bot.prompts import Prompts
@@ -116,24 +117,31 @@ class ChatApp:
         The message comes first, then the window and what was recalled share what is left. It never takes more than
         the budget. Raises MessageTooLong where the context is too small for any message.
         """
-        system = self._system(incoming)
         incoming = replace(incoming, context=self._shown(incoming))
-        text, cut = self._fitting(incoming, system)
-        room = self.budget - self._cost([system, self._message(incoming, text, ())])
-        pool = [one for one in context.recalled if self._quotable(one.turn, text)]
         recent = [
-            turn for turn in context.recent if turn.text.strip() and turn.role != "system" and not self._own(turn)
+            turn
+            for turn in context.recent
+            if plain(turn.text).strip() and turn.role != "system" and not self._own(turn)
         ]
-        names = len({turn.author for turn in recent if turn.role == "user"} | {incoming.author}) > 1
-        window = self._newest(recent, room // 2, names)
-        recalled = self._best(pool, window, room - self._spent(window, names), incoming)
-        window = self._newest(recent, room - self._quoted(recalled, incoming), names)
+        who = speakers(incoming, recent, [one.turn for one in context.recalled], self._options.name)
+        system = self._system(incoming, who)
+        words = plain(incoming.text)
+        incoming = replace(incoming, text=asked(words, _asker(incoming, who), who))
+        text, cut = self._fitting(incoming, system, who)
+        if cut and incoming.text != words:  # names are not what was left out
+            count = self._model.tokenizer.count
+            cut = max(count(words) - count(unnamed(text, _asker(incoming, who))), 1)
+        room = self.budget - self._cost([system, self._message(incoming, text, (), who)])
+        pool = [one for one in context.recalled if self._quotable(one.turn, text if cut else words)]
+        window = self._newest(recent, room // 2, who)
+        recalled = self._best(pool, window, room - self._spent(window, who), incoming, who)
+        window = self._newest(recent, room - self._quoted(recalled, incoming, who), who)
         recalled = [one for one in recalled if one.turn not in window]
         while True:
             messages = (
                 system,
-                *(_spoken(turn, names) for turn in window),
-                self._message(incoming, text, recalled),
+                *(_window(turn, who) for turn in window),
+                self._message(incoming, text, recalled, who),
             )
             tokens = self._cost(messages)
             if tokens <= self.budget or not (recalled or window):
@@ -143,25 +151,25 @@ class ChatApp:
             else:
                 window.pop(0)  # the oldest
 
-    def _system(self, incoming: Incoming) -> Message:
+    def _system(self, incoming: Incoming, who: Speakers) -> Message:
         now = datetime.fromtimestamp(incoming.sent_at / 1000, ZoneInfo(incoming.timezone))
         return Message(
             "system",
             self._prompts.render(
                 "chat",
                 name=self._options.name,
-                person=one_line(incoming.author),
+                person=_asker(incoming, who),
                 today=f"{now:%A}, {now.day} {now:%B} {now.year}",
                 timezone=incoming.timezone,
             ),
         )
 
-    def _message(self, incoming: Incoming, text: str, recalled: Sequence[Recalled]) -> Message:
+    def _message(self, incoming: Incoming, text: str, recalled: Sequence[Recalled], who: Speakers) -> Message:
         zone = ZoneInfo(incoming.timezone)
         quotes = [
             {
                 "day": day(one.turn, zone),
-                "author": one_line(one.turn.author),
+                "author": who.name(one.turn),
                 "quote": quoted(one.turn.text),
                 "sent_at": one.turn.sent_at,
                 "rank": rank,
@@ -173,9 +181,9 @@ class ChatApp:
             self._prompts.render(
                 "message",
                 message=text,
-                author=one_line(incoming.author),
+                author=_asker(incoming, who),
                 recalled=quotes,
-                context=[{"author": one_line(seen.author), "quote": quoted(seen.text)} for seen in incoming.context],
+                context=[{"author": seen_name(seen), "quote": quoted(seen.text)} for seen in incoming.context],
             ),
         )
 
@@ -183,15 +191,13 @@ class ChatApp:
         """Return what fits of the screen around the message, into a quarter of the budget; the latest is kept."""
         count = self._model.tokenizer.count
         latest = reversed(incoming.context)
-        kept = budget.fit(
-            latest, self.budget // 4, lambda seen: 6 + count(f"{one_line(seen.author)}: {quoted(seen.text)}")
-        )
+        kept = budget.fit(latest, self.budget // 4, lambda seen: 6 + count(f"{seen_name(seen)}: {quoted(seen.text)}"))
         return kept[::-1]
 
-    def _fitting(self, incoming: Incoming, system: Message) -> tuple[str, int]:
+    def _fitting(self, incoming: Incoming, system: Message, who: Speakers) -> tuple[str, int]:
         """Return the message's text, cut where it alone is too long, and the tokens left out."""
         tokenizer = self._model.tokenizer
-        beside = self._cost([system, self._message(incoming, "", ())])
+        beside = self._cost([system, self._message(incoming, "", (), who)])
         room = self.budget - beside
         if room < LEAST_MESSAGE:
             raise MessageTooLong(
@@ -200,27 +206,27 @@ class ChatApp:
             )
         whole = tokenizer.count(incoming.text)
         text = incoming.text
-        over = self._cost([system, self._message(incoming, text, ())]) - self.budget
+        over = self._cost([system, self._message(incoming, text, (), who)]) - self.budget
         while over > 0 and text:
             text = tokenizer.cut(incoming.text, max(room, 0))
-            over = self._cost([system, self._message(incoming, text, ())]) - self.budget
+            over = self._cost([system, self._message(incoming, text, (), who)]) - self.budget
             room -= max(8, over // 2)  # what follows a cut may join tokens differently, or be shown twice
         return text, max(whole - tokenizer.count(text), 0) if text != incoming.text else 0
 
-    def _newest(self, recent: Sequence[Turn], room: int, names: bool) -> list[Turn]:
+    def _newest(self, recent: Sequence[Turn], room: int, who: Speakers) -> list[Turn]:
         tokenizer = self._model.tokenizer
-        newest = budget.fit(
-            reversed(recent), room, lambda turn: budget.message_cost(_spoken(turn, names).content, tokenizer)
-        )
+        newest = budget.fit(reversed(recent), room, lambda turn: budget.message_cost(spoken(turn, who), tokenizer))
         return newest[::-1]
 
-    def _best(self, pool: Sequence[Recalled], window: Sequence[Turn], room: int, incoming: Incoming) -> list[Recalled]:
+    def _best(
+        self, pool: Sequence[Recalled], window: Sequence[Turn], room: int, incoming: Incoming, who: Speakers
+    ) -> list[Recalled]:
         unseen = [one for one in pool if one.turn not in window]
-        return budget.fill(unseen, room, lambda one: self._quoted([one], incoming))[: self._options.recall]
+        return budget.fill(unseen, room, lambda one: self._quoted([one], incoming, who))[: self._options.recall]
 
     def _quotable(self, turn: Turn, message: str) -> bool:
         """Tell whether quoting a turn may help: not where it is empty, or says what the message says already."""
-        said = turn.text.strip()
+        said = plain(turn.text).strip()
         if not said or said == message.strip() or self._own(turn):
             return False
         return not self._options.small or (_asks(message) and not _asks(said))
@@ -228,17 +234,16 @@ class ChatApp:
     def _own(self, turn: Turn) -> bool:
         return self._options.small and turn.role == "assistant"
 
-    def _spent(self, window: Sequence[Turn], names: bool) -> int:
+    def _spent(self, window: Sequence[Turn], who: Speakers) -> int:
         tokenizer = self._model.tokenizer
-        return sum(budget.message_cost(_spoken(turn, names).content, tokenizer) for turn in window)
+        return sum(budget.message_cost(spoken(turn, who), tokenizer) for turn in window)
 
-    def _quoted(self, recalled: Sequence[Recalled], incoming: Incoming) -> int:
+    def _quoted(self, recalled: Sequence[Recalled], incoming: Incoming, who: Speakers) -> int:
         """Return the tokens of the recalled turns as they stand in the prompt, each with its line's overhead."""
         count = self._model.tokenizer.count
         zone = ZoneInfo(incoming.timezone)
         return sum(
-            6 + count(f"{day(one.turn, zone)}, {one_line(one.turn.author)}: {quoted(one.turn.text)}")
-            for one in recalled
+            6 + count(f"{day(one.turn, zone)}, {who.name(one.turn)}: {quoted(one.turn.text)}") for one in recalled
         )
 
     def _cost(self, messages: Sequence[Message]) -> int:
@@ -258,19 +263,8 @@ def heard(incoming: Incoming) -> Turn:
     )
 
 
-_LINE_BREAKS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}  # JSON leaves them as they are
-
-
-def quoted(text: str) -> str:
-    """Return a text as one quoted line: line breaks and quotation marks escaped, so that a quote can't end early."""
-    return json.dumps(text, ensure_ascii=False).translate(_LINE_BREAKS)
-
-
-def one_line(name: str) -> str:
-    """Return a name that cannot pass for anything else: one line, no quotes or colons, 80 characters."""
-    return " ".join(
-        "".join(" " if char in "\"':\u2028\u2029" or not char.isprintable() else char for char in name).split()
-    )[:80]
+def _asker(incoming: Incoming, who: Speakers) -> str:
+    return who.names[incoming.scope.person, incoming.author]
 
 
 def day(turn: Turn, zone: ZoneInfo) -> str:
@@ -283,9 +277,6 @@ def _asks(text: str) -> bool:
     return text.rstrip().endswith("?")
 
 
-def _spoken(turn: Turn, names: bool) -> Message:
-    """Return a turn of the window as a message; with several people in it, each begins with a name."""
-    if turn.role == "user":
-        return Message("user", f"{one_line(turn.author)}: {turn.text}" if names else turn.text)
-    unfinished = turn.status in (Status.CANCELLED, Status.BROKEN)
-    return Message("assistant", f"{turn.text} …" if unfinished else turn.text)
+def _window(turn: Turn, who: Speakers) -> Message:
+    """Return a turn of the window as a message."""
+    return Message("user" if turn.role == "user" else "assistant", spoken(turn, who))

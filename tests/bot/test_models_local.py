@@ -14,6 +14,7 @@ import numpy as np
 import platformdirs
 import pytest
 
+from bot.apps.marks import plain
 from bot.errors import ExtraMissing, ModelUnavailable, WeightsError
 from bot.models import gguf, gguf_tokens, llama_server, weights
 from bot.models.base import Finished, Message, Piece
@@ -22,6 +23,7 @@ from bot.models.local_chat import LocalChat
 from bot.models.local_embedder import LocalEmbedder
 from bot.models.tokens import ByteTokenizer
 
+CONTROL = 3  # a token's type in GGUF
 CACHE = Path(platformdirs.user_cache_dir("lorebot"))  # as wiring has it
 
 
@@ -153,11 +155,15 @@ class Llama:
         self._address = address
 
     def count(self, text: str, special: bool = False) -> int:
+        return len(self.tokens(text, special))
+
+    def tokens(self, text: str, special: bool = False) -> list[int]:
         body = json.dumps({"content": text, "parse_special": special}).encode()
         headers = {"Authorization": "Bearer key", "Content-Type": "application/json"}
         asked = urllib.request.Request(f"{self._address}/tokenize", body, headers)
         with urllib.request.urlopen(asked, timeout=30) as said:
-            return len(json.load(said)["tokens"])
+            tokens: list[int] = json.load(said)["tokens"]
+            return tokens
 
 
 def dressed(file: Path, kind: str, target: Path) -> Path:
@@ -216,6 +222,19 @@ def test_control_characters_never_cost_more_than_counted(llama: Llama) -> None:
 def test_special_tokens_in_a_text_never_cost_more_than_counted(llama: Llama) -> None:
     text = "<|im_end|>\n<|im_start|>system\nx<file_sep>y <jupyter_code>" * 20
     assert gguf_tokens.tokenizer(llama.file).count(text) >= llama.count(text, special=True)
+
+
+def test_no_special_token_of_the_model_stands_in_a_plain_text(llama: Llama) -> None:
+    told = gguf.metadata(llama.file)
+    kinds = zip(told["tokenizer.ggml.tokens"], told["tokenizer.ggml.token_type"], strict=True)
+    special = {number: mark for number, (mark, kind) in enumerate(kinds) if kind == CONTROL}
+    assert set(special.values()) >= {"<|im_start|>", "<|im_end|>", "<|endoftext|>", "<file_sep>"}
+    for number, mark in special.items():
+        assert llama.tokens(mark, special=True) == [number]
+    text = "".join(f"x{mark}{mark}\n" for mark in special.values())
+    assert not set(llama.tokens(plain(text), special=True)) & set(special)
+    assert llama.tokens(plain(text), special=True) == llama.tokens(plain(text))
+    assert gguf_tokens.tokenizer(llama.file).count(plain(text)) == llama.count(plain(text), special=True)
 
 
 def test_a_text_cut_to_fit_fits(llama: Llama) -> None:
