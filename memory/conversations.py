@@ -35,6 +35,9 @@ local function told(keys, tag, public, reach, records, facts, widen)
     if reach == known then return reach, false end
   end
   redis.call('HSET', record, 'reach', reach, unpack(facts))
+  if not has(reach, public) and redis.call('HGET', record, 'audience') == 'public' then
+    redis.call('HSET', record, 'audience', 'private')  -- the scope said more than is believed
+  end
   if parent ~= record then redis.call('SADD', siblings, tag) end
   local open = redis.call('SMEMBERS', threads)
   if not known and #open > 0 then known = tag .. ',' .. public end  -- only its threads have been heard so far

@@ -77,9 +77,14 @@ class Scope:
         return tuple(tag for tag in (self.conversation_tag, self.parent_tag, public) if tag)
 
     @property
+    def alone(self) -> bool:
+        """Whether only what was said right here is recalled, not even its threads. Readers decide: outsiders do not."""
+        return self.outsiders or self.narrow
+
+    @property
     def held(self) -> tuple[str, ...]:
-        """The tags that are recalled here. Readers decide: with outsiders, only what was said right here."""
-        if self.outsiders or self.narrow:
+        """The tags that are recalled here; the first is that of the conversation itself."""
+        if self.alone:
             return (self.conversation_tag,)
         return tuple(tag for tag in (self.conversation_tag, self.parent_tag, self.public_tag) if tag)
 

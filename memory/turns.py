@@ -49,6 +49,12 @@ if speaker ~= '' then
   redis.call('HINCRBY', spoken, speaker, 1)
 end
 redis.call('HSET', turn, 'place', place, 'before', before(turns, last, reach), 'reach', reach, unpack(ARGV, 12 + facts))
+local rank = redis.call('ZRANK', timeline, place)
+local following = redis.call('ZRANGE', timeline, rank + 1, rank + 1)[1]
+if following then  -- it came late: the next turn no longer holds the words of the one before, which may be forgotten
+  local next = turns .. string.sub(following, 17)
+  redis.call('HSET', next, 'before', before(turns, place, redis.call('HGET', next, 'reach')))
+end
 return closing and 'closing' or 'new'
 """
 )

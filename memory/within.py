@@ -25,7 +25,7 @@ def reach(scope: Scope, closed: Closed) -> Within:
     """
     held, shut = _held(scope), _shut(scope, closed)
     without = f" -(@reach:{{{_names(shut)}}} -@conversation_tag:{{$reach0}})" if shut else ""
-    return Within(f"(@reach:{{{_names(held)}}})=>{{$weight:0}}{without}", {**held, **shut})
+    return Within(f"({_recalled(scope)})=>{{$weight:0}}{without}", {**held, **shut})
 
 
 def theirs(scope: Scope, closed: Closed) -> Within:
@@ -33,12 +33,17 @@ def theirs(scope: Scope, closed: Closed) -> Within:
     held, shut = _held(scope), _shut(scope, closed)
     mine = "@person_tag:{$me}"
     without = f" -(@reach:{{{_names(shut)}}} -(@conversation_tag:{{$reach0}}|{mine}))" if shut else ""
-    return Within(f"(@reach:{{{_names(held)}}}|{mine}){without}", {**held, **shut, "me": scope.person_tag})
+    return Within(f"({_recalled(scope)}|{mine}){without}", {**held, **shut, "me": scope.person_tag})
 
 
 def everything(operator: Operator) -> Within:
     """Return all that a tenant has."""
     return Within("@tenant_tag:{$tenant}", {"tenant": tag("tenant", operator.tenant)})
+
+
+def _recalled(scope: Scope) -> str:
+    """Return the clause for what is recalled here. An open thread carries its parent's tag: alone is without it."""
+    return "@conversation_tag:{$reach0}" if scope.alone else f"@reach:{{{_names(_held(scope))}}}"
 
 
 def _held(scope: Scope) -> dict[str, Argument]:

@@ -52,6 +52,13 @@ async def test_an_open_thread_of_a_private_channel_shares_its_reach(told, say):
     assert await texts(told, scope("staff", Audience.PRIVATE)) == both
 
 
+@pytest.mark.parametrize("alone", ["narrow", "outsiders"])
+async def test_a_conversation_alone_is_recalled_without_its_threads(told, say, alone):
+    thread = scope("staff/thread", Audience.PRIVATE, parent="staff", open_to_parent=True)
+    await told.remember(thread, [say("a dog in the thread", conversation="staff/thread")])
+    assert await texts(told, scope("staff", Audience.PRIVATE, **{alone: True})) == ["a dog in staff"]
+
+
 async def test_a_private_thread_keeps_to_itself(told, say):
     thread = scope("staff/secret", Audience.PRIVATE, parent="staff")
     await told.remember(thread, [say("a secret dog", conversation="staff/secret")])

@@ -1,6 +1,7 @@
 """What is forgotten is gone: from recall, the window, the caches, what was derived of it, and the disk."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,15 @@ async def test_forgetting_a_turn_takes_its_answer_and_everything_derived_along(t
     assert [turn.text for turn in await told.recent(scope())] == ["a dog first", "a dog last"]
     found = await told.recall(scope(), "zebra")
     assert all("zebra" not in one.turn.text for one in found)
+
+
+async def test_what_a_turn_that_came_late_has_parted_from_its_words_is_forgotten_all_the_same(memory, client, keys, say):
+    first, last, late = (said(say, text, "Ada") for text in ("My zebra", "a dog last", "a dog between"))
+    await memory.remember(scope(), [first, last])
+    await memory.remember(scope(), [replace(late, sent_at=last.sent_at - 1)])
+    assert len(await holding(client, keys, "zebra")) == 2
+    await memory.forget(scope(), Which(turns=(("general", first.id),)))
+    assert await holding(client, keys, "zebra") == []
 
 
 async def test_forgetting_a_person_reaches_every_conversation_of_the_tenant(told, client, keys):

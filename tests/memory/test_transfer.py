@@ -97,6 +97,15 @@ async def test_an_interrupted_import_goes_on_and_gives_the_same(memory, client, 
     assert await memory.recent(scope_of(turns[0]), 200) == tuple(one.turn for one in turns)
 
 
+async def test_a_thread_of_a_closed_channel_is_exported_as_what_it_is_whatever_its_turns_say(memory, say):
+    closed = Scope("discord:1", "staff", "ada", Audience.PRIVATE)
+    thread = Scope("discord:1", "staff/thread", "ada", Audience.PUBLIC, parent="staff", open_to_parent=True)
+    await memory.moved(closed)
+    await memory.remember(thread, [say("said late", conversation="staff/thread")])
+    [one] = [one async for one in memory.export(closed)]
+    assert one.conversation == Conversation(Audience.PRIVATE, "staff", True)
+
+
 def test_locomo_files_are_read(locomo_file):
     [conversation] = locomo.read(locomo_file)
     assert [turn.id for turn in conversation.turns] == ["D1:1", "D1:2", "D1:3"]
