@@ -68,6 +68,8 @@ class ModelServer:
             self.seen.append(await _request(reader))
             answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
             await self._answer(answer, reader, writer)
+        except asyncio.IncompleteReadError:  # whoever came asked nothing
+            pass
         finally:
             writer.close()
 

@@ -36,6 +36,7 @@ class Home:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.lorebot = LOREBOT
         self.settings = {
             "LOREBOT_DATA_DIR": str(folder / "data"),
             "XDG_STATE_HOME": str(folder / "state"),
@@ -59,7 +60,7 @@ class Home:
         """Start `lorebot` with these arguments; its input stays open."""
         pipe = asyncio.subprocess.PIPE
         return await asyncio.create_subprocess_exec(
-            *LOREBOT, *arguments, stdin=pipe, stdout=pipe, stderr=pipe, env=self.environment, cwd=self.folder
+            *self.lorebot, *arguments, stdin=pipe, stdout=pipe, stderr=pipe, env=self.environment, cwd=self.folder
         )
 
     async def run(self, *arguments: str, given: bytes = b"") -> Ran:

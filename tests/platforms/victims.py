@@ -1,9 +1,8 @@
 """What kill -9 is tried on: `lorebot repl` at a pipe, the embedded Redis, and what a person would check afterwards."""
 
 import asyncio
-import os
 import re
-import signal
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from memory.records import Status, Turn
 from memory.scope import Audience, Scope
 from tests.bot.model_server import DONE, USAGE, ModelServer, Say, _chunked, _head, chunk
 from tests.platforms.conftest import Home
+from tests.platforms.sigkill import kill_server
 
 PATIENCE = 60  # seconds until a condition counts as never met
 HERE = Scope("local:ada", "main", "ada", Audience.PUBLIC, narrow=True)
@@ -38,6 +38,7 @@ class Echo(ModelServer):
         self.will(Say())
         self.asked: list[int] = []
         self.holding: int | None = None
+        self.finely = False  # a piece a character
         self.pace = pace
         self._go = asyncio.Event()
 
@@ -55,7 +56,8 @@ class Echo(ModelServer):
         self.asked.append(number)
         with suppress(ConnectionError):  # whoever asked was killed
             writer.write(_head(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"}))
-            for place, piece in enumerate(pieces(number)):
+            said = pieces(number)
+            for place, piece in enumerate("".join(said) if self.finely else said):
                 if place == self.holding:
                     await self._go.wait()
                 await asyncio.sleep(self.pace())  # a model takes its time
@@ -92,6 +94,11 @@ class Repl:
     def errors(self) -> list[str]:
         """What it told beside its greeting and whom it answers late."""
         return [line for line in self.told.splitlines() if not line.startswith(("Lorebot ", "You were not answered"))]
+
+    @property
+    def outages(self) -> list[str]:
+        """Those errors that say that memory is away, and that it is back."""
+        return [line for line in self.errors if line.startswith("Memory is off: ") or '"event": "memory ' in line]
 
     def has_answered(self, number: int) -> bool:
         """Tell whether the answer stands there whole; its line ends once it has been remembered."""
@@ -149,6 +156,18 @@ class Repl:
 
 
 @asynccontextmanager
+async def housed(model: Echo) -> AsyncIterator[Home]:
+    """Give folders to a bot whose model this is; its Redis is stopped at the end."""
+    with tempfile.TemporaryDirectory(prefix="lorebot-") as folder:
+        home = Home(Path(folder))
+        home.settings["OPENAI_BASE_URL"] = f"{model.address}/v1"
+        try:
+            yield home
+        finally:
+            await home.server.stop()
+
+
+@asynccontextmanager
 async def redis_of(home: Home) -> AsyncIterator["redis.asyncio.Redis"]:
     """Connect to the home's Redis, started again where it was killed."""
     server = home.server
@@ -162,17 +181,7 @@ async def redis_of(home: Home) -> AsyncIterator["redis.asyncio.Redis"]:
 
 async def kill_redis(home: Home) -> None:
     """Kill the home's Redis with -9 where one runs, whatever it is doing, and wait until it is gone."""
-    with suppress(OSError, ValueError):
-        folder = home.server.folder
-        pid = int((folder / "redis.pid").read_text())
-        process = Path(f"/proc/{pid}")
-        ours = process.joinpath("cwd").resolve() == folder.resolve()  # the number may be another's by now
-        if not ours:
-            return
-        os.kill(pid, signal.SIGKILL)
-        async with asyncio.timeout(PATIENCE):
-            while process.joinpath("stat").read_text().rpartition(")")[2].split()[0] != "Z":
-                await asyncio.sleep(0.01)
+    await asyncio.to_thread(kill_server, home.server.folder)
 
 
 async def let_leases_run_out(home: Home) -> None:
