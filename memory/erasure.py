@@ -40,11 +40,11 @@ async def erase(client: "redis.asyncio.Redis", keys: Keys) -> str:
 async def _rewritten(client: "redis.asyncio.Redis") -> str:
     try:
         if (await _persistence(client))["aof_enabled"]:
-            await _afresh(client, "BGREWRITEAOF", "aof_rewrite_in_progress", "aof_rewrite_scheduled")
+            await afresh(client, "BGREWRITEAOF", "aof_rewrite_in_progress", "aof_rewrite_scheduled")
             if (await _persistence(client))["aof_last_bgrewrite_status"] != "ok":
                 return "Redis could not rewrite its append-only file; see its log, then have it run BGREWRITEAOF"
         if await _keeps_snapshots(client):
-            await _afresh(client, "BGSAVE", "rdb_bgsave_in_progress")
+            await afresh(client, "BGSAVE", "rdb_bgsave_in_progress")
             if (await _persistence(client))["rdb_last_bgsave_status"] != "ok":
                 return "Redis could not write its snapshot anew; see its log, then have it run BGSAVE"
     except exceptions.ResponseError as error:
@@ -52,7 +52,7 @@ async def _rewritten(client: "redis.asyncio.Redis") -> str:
     return ""
 
 
-async def _afresh(client: "redis.asyncio.Redis", order: str, *signs: str) -> None:
+async def afresh(client: "redis.asyncio.Redis", order: str, *signs: str) -> None:
     """Give the order and wait until it has been carried out; one under way began too early, so it does not count."""
     while True:
         try:
