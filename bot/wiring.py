@@ -23,7 +23,7 @@ from bot.models.base import ChatModel
 from bot.prompts import Prompts
 from bot.records import Answered, Incoming
 from bot.settings import Provider, Settings
-from memory import connect, index, migrate
+from memory import backup, connect, index, migrate
 from memory.embedder import Embedder
 from memory.errors import LoreError
 from memory.keys import Keys
@@ -140,6 +140,16 @@ async def opened_redis(settings: Settings, progress: Progress) -> AsyncIterator[
 def embedded_server(settings: Settings) -> EmbeddedServer:
     """Return the embedded server of the data folder."""
     return EmbeddedServer(settings.data_dir / "redis")
+
+
+async def back_up(server: EmbeddedServer, file: Path, progress: Progress) -> None:
+    """Write all that an embedded server holds to a file."""
+    client = connect.client(await server.start(progress))
+    try:
+        await backup.save(client, server.folder, file)
+    finally:
+        await connect.close(client)
+        server.leave()
 
 
 async def _ended(task: "asyncio.Task[None]") -> None:

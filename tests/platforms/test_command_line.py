@@ -214,8 +214,9 @@ async def test_a_key_set_later_changes_who_answers_and_keeps_the_memory(home, mo
 
 @pytest.mark.parametrize(
     "words",
-    ["", "repl", "ask", "recall", "memory", "memory import", "memory list", "memory search", "eval", "eval locomo",
-     "doctor", "server", "server status", "server stop", "weights"],
+    ["", "repl", "ask", "recall", "memory", "memory import", "memory list", "memory search", "memory show",
+     "memory forget", "memory export", "memory pause", "memory resume", "memory retain", "memory reembed", "eval",
+     "eval locomo", "doctor", "server", "server status", "server stop", "server backup", "server restore", "weights"],
 )  # fmt: skip
 async def test_every_help_has_an_example(home, words):
     ran = await home.run(*words.split(), "--help")

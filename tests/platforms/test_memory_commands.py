@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from memory.server import EmbeddedServer
 from tests.platforms.conftest import Home, saying
 
 
@@ -208,3 +209,16 @@ async def test_a_bot_that_runs_forgets_what_another_process_forgets(told, model)
         talking.stdin.close()
         await talking.wait()
     assert "12345" not in json.dumps(model.seen[-1].body)
+
+
+async def test_a_backup_of_a_running_server_is_restored_into_an_empty_folder(told):
+    ran = await told.run("server", "backup", "monday.rdb")
+    assert ran.out.startswith("monday.rdb holds ")
+    assert "exists already" in (await told.run("server", "backup", "monday.rdb")).err
+    assert "has a memory already" in (await told.run("server", "restore", "monday.rdb")).err
+    before = await texts(told)
+    await told.server.stop()
+    told.settings["LOREBOT_DATA_DIR"] = str(told.folder / "restored")
+    assert (await told.run("server", "restore", "monday.rdb")).code == 0
+    assert await texts(told) == before
+    await EmbeddedServer(told.folder / "restored" / "redis").stop()
