@@ -183,7 +183,7 @@ async def held_through(home: Home, model: Echo, rounds: int) -> None:
     tally = await Storm(home, model, chance).rage(rounds)
     print(tally)
     assert tally.shown > rounds
-    assert (tally.harm, tally.outages) == ({}, [])
+    assert (tally.harm, tally.outages) == ({}, 0)
 
 
 async def test_six_kills_at_random_moments_lose_and_double_nothing(home: Home, model: Echo) -> None:

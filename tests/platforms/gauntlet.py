@@ -113,7 +113,7 @@ class Gauntlet(Ordeal):
 
     async def _made_good(self, round: str) -> None:
         """Wait until all that was acknowledged is in memory."""
-        harm: object = None
+        harm: object = "turns and index do not agree"
         try:
             async with asyncio.timeout(PATIENCE):
                 while harm := self._tally(0, await remembered(self.home)).missing:

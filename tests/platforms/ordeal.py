@@ -14,7 +14,7 @@ class Tally:
     """What became of a conversation. taken, shown: messages that reached the model, and whose answer stood there.
 
     doubled: remembered twice. repeated: whole answers that were shown twice. errors: what was told beside the answers,
-    but for outages: that memory is away, or back.
+    but for outages: how often it was told or logged that memory is away, or back.
     """
 
     rounds: int
@@ -26,7 +26,7 @@ class Tally:
     unanswered: list[int]
     disorder: list[int]
     errors: list[str]
-    outages: list[str]
+    outages: int
 
     @property
     def missing(self) -> list[object]:
@@ -103,7 +103,7 @@ class Ordeal:
             unanswered=[one for turn, one in zip(messages, order, strict=True) if f"{turn.id}.reply" not in answers],
             disorder=[second for first, second in pairwise(order) if second < first],
             errors=[error for repl in self._repls for error in repl.errors if error not in repl.outages],
-            outages=[outage for repl in self._repls for outage in repl.outages],
+            outages=sum(len(repl.outages) for repl in self._repls),
         )
 
 
