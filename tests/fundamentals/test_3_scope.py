@@ -94,6 +94,14 @@ async def test_a_channel_made_private_is_closed_for_the_very_next_recall(told):
     assert await texts(told, scope("general", Audience.PRIVATE)) == ["a dog in general"]
 
 
+@pytest.mark.parametrize("number", ["7", "2023", "inf", "nan", "1e3", "0x10"])
+async def test_a_closed_channel_stays_closed_to_questions_with_numbers(told, say, number):
+    await told.remember(scope("random"), [say(f"{number} cats", conversation="random")])
+    await told.moved(scope("general", Audience.PRIVATE))
+    assert [one.turn.text for one in await told.recall(scope("random"), number)] == [f"{number} cats"]
+    assert [one.turn.text for one in await told.recall(scope("random"), f"dog {number}")] == [f"{number} cats"]
+
+
 async def test_a_channel_made_public_is_opened_by_upkeep(told):
     await told.moved(scope("staff"))
     assert await texts(told, scope("random")) == ["a dog in general"]
