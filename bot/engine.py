@@ -17,6 +17,7 @@ from bot.ledger import LEASE, Claim, Ledger
 from bot.models.base import Piece
 from bot.models.tokens import readable
 from bot.records import Answered, Event, Incoming, Notice, Seen
+from memory import tasks
 from memory.errors import LoreError, RedisError
 from memory.memory import Glance, Memory
 from memory.records import Context, Status, Turn, answer_id
@@ -231,8 +232,7 @@ class Engine:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await tasks.ended(task)
 
     def _readable(self, incoming: Incoming) -> Incoming:
         """Return the message with text that can be stored; raises MessageTooLong beyond the limit."""

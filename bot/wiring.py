@@ -23,7 +23,7 @@ from bot.models.base import ChatModel
 from bot.prompts import Prompts
 from bot.records import Answered, Incoming
 from bot.settings import Provider, Settings
-from memory import backup, connect, index, migrate
+from memory import backup, connect, index, migrate, tasks
 from memory.embedder import Embedder
 from memory.errors import LoreError
 from memory.keys import Keys
@@ -76,13 +76,13 @@ async def bot(settings: Settings, progress: Progress = index.silent) -> AsyncIte
         model = await chat_model(settings, progress)
         stack.push_async_callback(model.close)
         warming = asyncio.create_task(model.warm())
-        stack.push_async_callback(_ended, warming)
+        stack.push_async_callback(_warmed, warming)
         app = ChatApp(memory, model, prompts(settings), chat_options(settings))
         ledger = Ledger(memory.keys, owner=str(ULID()))
         engine = Engine(memory, app, ledger, name=settings.name, max_message=settings.max_message)
         stack.push_async_callback(_last_try, engine)
         keeping_up = asyncio.create_task(upkeep.keep_up(memory, engine.backlog))
-        stack.push_async_callback(_ended, keeping_up)
+        stack.push_async_callback(tasks.ended, keeping_up)
         yield Bot(settings, memory, model, engine)
 
 
@@ -152,10 +152,9 @@ async def back_up(server: EmbeddedServer, file: Path, progress: Progress) -> Non
         server.leave()
 
 
-async def _ended(task: "asyncio.Task[None]") -> None:
-    """End a task; what it may have met, the first reply meets again and tells."""
-    task.cancel()
-    [met] = await asyncio.gather(task, return_exceptions=True)
+async def _warmed(task: "asyncio.Task[None]") -> None:
+    """End warming the model; what it may have met, the first reply meets again and tells."""
+    met = await tasks.ended(task)
     if isinstance(met, LoreError):
         log.info("model not warmed", error=str(met))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import redis.asyncio
 from redis import exceptions
 
-from memory import index
+from memory import index, tasks
 from memory.backfill import backfill
 from memory.batch import Batch, command, explained
 from memory.embedder import Embedder
@@ -201,8 +201,7 @@ async def _alone(client: "redis.asyncio.Redis", keys: Keys, tell: Progress) -> A
     try:
         yield
     finally:
-        renewing.cancel()
-        await asyncio.gather(renewing, return_exceptions=True)
+        await tasks.ended(renewing)
         await client.delete(keys.migrating)
 
 
