@@ -31,7 +31,8 @@ def complaints(log: str) -> str:
     for line in log.splitlines():
         found = form.fullmatch(line)
         text = line if found is None else found[2] if found[1] == "#" else ""
-        if text and "Memory overcommit" not in text:
+        chatter = "Memory overcommit" in text or (text.startswith("<search>") and "rror" not in text)
+        if text and not chatter:
             lines.append(text.strip())
     return " ".join(lines[-3:])
 
