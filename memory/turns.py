@@ -37,10 +37,10 @@ _REMEMBER = (
 local turn, timeline, order, speakers, spoken, paused, asked = unpack(KEYS, 7)
 local tag, public, carried, records, turns, digest, speaker, sent_at, person = unpack(ARGV)
 local live, facts = ARGV[10] == '1', tonumber(ARGV[11])
+local reach, closing = told(KEYS, tag, public, carried, records, {unpack(ARGV, 12, 11 + facts)}, false)
 if live and redis.call('SISMEMBER', paused, person) == 1 then return 'paused' end
 if live and asked ~= turn and redis.call('EXISTS', asked) == 0 then return 'forgotten' end
 if redis.call('EXISTS', turn) == 1 then return 'known' end
-local reach, closing = told(KEYS, tag, public, carried, records, {unpack(ARGV, 12, 11 + facts)}, false)
 local last = redis.call('ZRANGE', timeline, sent_at, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 1)[1]
 local place = string.format('%016x', redis.call('INCR', order)) .. digest
 redis.call('ZADD', timeline, sent_at, place)

@@ -117,6 +117,13 @@ async def test_a_turn_whose_scope_says_that_fewer_read_closes_its_conversation(t
     assert await texts(told, scope("general")) == ["a dog in general", "now among us: a dog"]
 
 
+async def test_a_turn_that_is_not_kept_closes_its_conversation_too(told, say):
+    await told.pause(scope("general"))
+    here = scope("general", Audience.PRIVATE)
+    assert (await told.hear(here, say("a dog", conversation="general"), k=5, window=5)).paused
+    assert await texts(told, scope("random")) == []
+
+
 async def test_a_turn_with_a_stale_scope_does_not_open_what_has_been_closed(told, say):
     await told.moved(scope("general", Audience.PRIVATE))
     await told.remember(scope("general"), [say("a dog said late", conversation="general")])
