@@ -9,7 +9,7 @@ import structlog
 
 from bot.ledger import Ledger
 from bot.records import Incoming
-from memory.errors import RedisError, RedisUnavailable
+from memory.errors import LoreError, RedisError, RedisUnavailable
 from memory.memory import Memory
 from memory.records import Turn
 from memory.scope import Scope
@@ -96,7 +96,12 @@ class Backlog:
             entry = self._entries[0]
             batch = self._memory.batch(atomic=True)
             self._ledger.settle(batch, entry.incoming)
-            await self._memory.remember(entry.incoming.scope, [entry.turn], batch=batch, live=True)
+            try:
+                await self._memory.remember(entry.incoming.scope, [entry.turn], batch=batch, live=True)
+            except RedisError:
+                raise
+            except LoreError as error:  # this turn's own fault: the others must not wait for it for ever
+                log.error("turn not remembered", turn=entry.turn.id, error=str(error))
             if self._entries and self._entries[0] is entry:  # it may have been dropped for newer ones meanwhile
                 self._entries.popleft()
 

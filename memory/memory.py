@@ -384,6 +384,8 @@ class Memory:
     async def _embedded(self, glance: Glance, texts: Sequence[str]) -> Known:
         """Return the texts' vectors, those that are not cached embedded together; none new where that fails.
 
+        A text that no vector can stand for is found by its words alone.
+
         Raises EmbedderMismatch.
         """
         missing = [text for text in dict.fromkeys(texts) if embeddings.digest(text) not in glance.cached]
@@ -395,7 +397,8 @@ class Memory:
             return Known(glance.cached, trouble=str(error))
         if vectors.shape[1] != self.generation.made.dim:  # a model of the same name, and of another size
             raise index.mismatch(self.generation.made, replace(self.generation.made, dim=vectors.shape[1]))
-        new = {embeddings.digest(text): vector for text, vector in zip(missing, vectors, strict=True)}
+        found = zip(missing, vectors, strict=True)
+        new = {embeddings.digest(text): vector for text, vector in found if views.findable(vector)}
         return Known({**glance.cached, **new})
 
     def _keep(self, batch: Batch, scope: Scope, glance: Glance, known: Known) -> None:

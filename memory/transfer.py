@@ -159,8 +159,8 @@ def _exported(line: bytes, where: str) -> Exported:
         raise TransferError(f"{where}: JSON beyond all measure ({error})") from error
     if not isinstance(found, dict):
         raise TransferError(f"{where}: a JSON object is wanted, one turn a line")
-    wanted = ("id", "conversation", "author", "text", "sent_at")
-    missing = [name for name in wanted if not str(found.get(name) or "").strip() and found.get(name) != 0]
+    missing = [name for name in ("id", "conversation", "sent_at") if str(found.get(name, "")).strip() == ""]
+    missing += [name for name in ("author", "text") if found.get(name) is None]  # they may be empty
     if missing:
         raise TransferError(f"{where}: {', '.join(missing)} missing")
     turn = Turn(

@@ -94,6 +94,11 @@ def body(text: str) -> str:
     return " ".join(stems(text))
 
 
+def findable(vector: np.ndarray[Any, Any]) -> bool:
+    """Tell whether a search could find a vector: not where it is zero or not finite."""
+    return bool(np.isfinite(vector).all() and vector.any())
+
+
 def packed(vector: np.ndarray[Any, Any], dim: int, dtype: DType) -> bytes:
     """Return the vector as Redis stores it.
 
@@ -102,10 +107,8 @@ def packed(vector: np.ndarray[Any, Any], dim: int, dtype: DType) -> bytes:
     if vector.shape != (dim,):
         raise VectorError(f"the index holds vectors of {dim} numbers, this one has shape {vector.shape}")
     stored = vector.astype(np.dtype(dtype))
-    if not np.isfinite(stored).all():
-        raise VectorError("the embedder gave a vector with values that are not finite")
-    if not stored.any():
-        raise VectorError("the embedder gave a zero vector, which no search would find")
+    if not findable(stored):
+        raise VectorError("the embedder gave a vector that is zero or not finite, which no search would find")
     return stored.tobytes()
 
 

@@ -9,7 +9,7 @@ import pytest
 from memory import connect, migrate
 from memory.batch import command
 from memory.embedder import Vectors
-from memory.errors import EmbedderMismatch, LoreError, NewerMemory
+from memory.errors import EmbedderMismatch, LoreError, NewerMemory, RedisError
 from memory.keys import Keys, tag
 from memory.memory import Memory
 from memory.records import Which
@@ -131,6 +131,8 @@ async def test_the_old_indexes_can_be_dropped(told, client, keys, here):
         assert not await client.hexists(key, "vector1")
     new = await Memory.open(client, OtherEmbedder(), keys=keys)
     assert await best(new, here, "puppy") == ("I have a dog", 1.0)
+    with pytest.raises(RedisError, match="another embedder took its place"):
+        await told.recall(here, "puppy")
 
 
 async def test_two_who_change_the_embedder_at_once_do_it_once(told, client, redis_url, keys, here):

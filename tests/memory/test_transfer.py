@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from bot.ingest import locomo
@@ -50,8 +51,9 @@ def test_a_line_is_a_turn(tmp_path):
     [
         ("{", "line 2: not JSON"),
         ("[1]", "line 2: a JSON object is wanted"),
-        ({**TURN, "text": ""}, "line 2: text missing"),
-        ({"id": "1"}, "line 2: conversation, author, text, sent_at missing"),
+        ({**TURN, "text": None}, "line 2: text missing"),
+        ({**TURN, "id": " "}, "line 2: id missing"),
+        ({"id": "1"}, "line 2: conversation, sent_at, author, text missing"),
         ({**TURN, "role": "king"}, "role must be"),
         ({**TURN, "sent_at": "yesterday"}, "sent_at must be ISO 8601"),
         ({**TURN, "sent_at": -1}, "sent_at must be ISO 8601"),
@@ -124,3 +126,51 @@ def test_what_is_not_a_locomo_file_is_named(tmp_path, text):
     file.write_text(text)
     with pytest.raises(TransferError, match="is not a LoCoMo file"):
         locomo.read(file)
+
+
+async def test_whatever_a_turn_holds_comes_back_the_same(memory, tmp_path):
+    texts = [
+        "",
+        "  ",
+        "a\nb\r\n\tc",
+        "\u2028 and \u2029 and \x85",
+        "\x00\x1b[31m",
+        '"quoted" \\ {}',
+        "日本語 ☕ e\u0301",
+        "x" * 50_000,
+    ]
+    turns = [
+        Turn(
+            f"id/{number} |*",
+            "room / one",
+            "",
+            "",
+            "system" if number % 2 else "user",
+            text,
+            number,
+            to=text[:5] or None,
+        )
+        for number, text in enumerate(texts)
+    ]
+    scope = Scope("local:ada", "room / one", "ada", Audience.PUBLIC)
+    await memory.remember(scope, turns)
+    file = tmp_path / "all.jsonl"
+    lines = [one.line() async for one in memory.export(scope, vectors=True)]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    other = Scope("local:bob", "room / one", "bob", Audience.PUBLIC)
+    await memory.bring_in(transfer.read_jsonl(file), lambda one: one.scope("local:bob", "bob"))
+    assert [one.line() async for one in memory.export(other, vectors=True)] == lines
+    assert await memory.recent(other, 20) == await memory.recent(scope, 20)
+
+
+async def test_a_text_that_no_vector_stands_for_is_remembered_and_found_by_its_words(
+    memory, embedder, here, say, monkeypatch
+):
+    async def nothing(texts):
+        return np.zeros((len(texts), await embedder.dim()), np.float32)
+
+    monkeypatch.setattr(embedder, "embed", nothing)
+    await memory.remember(here, [say("a dog")])
+    assert (await memory.recall(here, "dog"))[0].turn.text == "a dog"
+    assert (await memory.upkeep()).embedded == 1
+    assert (await memory.upkeep()).embedded == 0
