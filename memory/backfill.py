@@ -1,23 +1,27 @@
-"""Turns that lack a vector get one: what was said while the embedder was away, and all of them for a new embedder."""
+"""Passages that lack a vector get one: of what was said while the embedder was away, and all for a new embedder."""
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import redis.asyncio
 
+from memory import views
 from memory.batch import Batch, command
 from memory.embedder import Embedder, Vector
 from memory.errors import LoreError, VectorError
 from memory.index import Generation, Progress
 from memory.keys import Keys
-from memory.query import PATIENCE, parameters, values
+from memory.query import PATIENCE, parameters, span, values
 from memory.views import packed, vector_field
 
-TOGETHER = 64  # turns embedded in one call
+TOGETHER = 64  # passages embedded in one call
 
-# The text is compared, as somebody may edit the turn meanwhile. A turn whose text no vector can stand for is marked as
+# The text is compared, as somebody may edit the turn meanwhile. A passage that no vector can stand for is marked as
 # done too: it would come again for ever.
 _EMBEDDED = """
-if redis.call('HGET', KEYS[1], 'text') ~= ARGV[1] then return 0 end
+local text = redis.call('HGET', KEYS[2], 'text')
+if not text or redis.sha1hex(text) ~= ARGV[1] or redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 local known = redis.call('HGET', KEYS[1], 'embedded')
 local now = known and known ~= '' and known .. ',' .. ARGV[2] or ARGV[2]
 if ARGV[4] == '' then redis.call('HSET', KEYS[1], 'embedded', now)
@@ -35,32 +39,53 @@ async def backfill(
     """
     done = skipped = 0
     while True:
-        total, texts = await _lacking(client, keys, generation, skipped)
-        if not texts:
+        total, lacking = await _lacking(client, keys, generation, skipped)
+        if not lacking:
             return done
         tell("embedding memory", done / max(done + total, 1))
-        found = await _embedded(embedder, list(texts.values()))
+        found = await _embedded(embedder, [one.said for one in lacking])
         batch = Batch(client)
-        for (key, text), vector in zip(texts.items(), found, strict=True):
+        for one, vector in zip(lacking, found, strict=True):
             if vector is not None:
-                _store(batch, key, text, generation, vector)
+                _store(batch, one, generation, vector)
         await batch.send()
         done += sum(vector is not None for vector in found)
         skipped += sum(vector is None for vector in found)
 
 
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """A passage without a vector. key, turn: its own key and its turn's; text: a digest of the turn's text."""
+
+    key: bytes
+    turn: str
+    text: str
+    said: str
+
+
 async def _lacking(
     client: "redis.asyncio.Redis", keys: Keys, generation: Generation, skip: int
-) -> tuple[int, dict[bytes, str]]:
-    """Return how many turns lack a vector, and the keys and texts of some."""
+) -> tuple[int, list[Lacking]]:
+    """Return how many passages lack a vector, and some of them."""
     reply = await command(
         client,
         *("FT.SEARCH", keys.generation(generation.number), "-@embedded:{$generation}"),
-        *("RETURN", 1, "text", "LIMIT", skip, TOGETHER, "TIMEOUT", PATIENCE),
+        *("RETURN", 1, "span", "LIMIT", skip, TOGETHER, "TIMEOUT", PATIENCE),
         *parameters({"generation": str(generation.number)}),
     )
-    rows = zip(reply[1::2], reply[2::2], strict=True)
-    return int(reply[0]), {key: values(flat)[b"text"].decode() for key, flat in rows if flat}
+    spans = {key: values(flat).get(b"span") for key, flat in zip(reply[1::2], reply[2::2], strict=True)}
+    batch = Batch(client)
+    turns = {key: keys.turn_of(key) for key in spans}
+    rows = {key: batch.ask("HMGET", turn, "author", "text", read=tuple) for key, turn in turns.items()}
+    await batch.send()
+    found = []
+    for key, row in rows.items():
+        author, text = row.value
+        if text is not None:
+            part = span(spans[key])
+            said = text.decode() if part is None else text.decode()[slice(*part)]
+            found.append(Lacking(key, turns[key], hashlib.sha1(text).hexdigest(), views.said(author.decode(), said)))
+    return int(reply[0]), found
 
 
 async def _embedded(embedder: Embedder, texts: Sequence[str]) -> list[Vector | None]:
@@ -81,9 +106,10 @@ async def _embedded(embedder: Embedder, texts: Sequence[str]) -> list[Vector | N
         return found
 
 
-def _store(batch: Batch, key: bytes, text: str, generation: Generation, vector: Vector) -> None:
+def _store(batch: Batch, one: Lacking, generation: Generation, vector: Vector) -> None:
     try:
         raw = packed(vector, generation.made.dim, generation.made.dtype)
     except VectorError:
         raw = b""
-    batch.ask("EVAL", _EMBEDDED, 1, key, text, generation.number, vector_field(generation.number), raw, read=int)
+    number = generation.number
+    batch.ask("EVAL", _EMBEDDED, 2, one.key, one.turn, one.text, number, vector_field(number), raw, read=int)

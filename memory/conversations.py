@@ -69,11 +69,14 @@ _RETAG = """
 local reach = redis.call('HGET', KEYS[1], 'reach')
 if not reach then return 0 end
 local changed = 0
-for i = 2, #ARGV do
-  local turn = ARGV[1] .. string.sub(ARGV[i], 17)
-  local known = redis.call('HGET', turn, 'reach')
-  if known and known ~= reach then
-    redis.call('HSET', turn, 'reach', reach)
+for i = 3, #ARGV do
+  local digest = string.sub(ARGV[i], 17)
+  local turn = redis.call('HMGET', ARGV[1] .. digest, 'reach', 'passages')
+  if turn[1] and turn[1] ~= reach then
+    for number = 1, tonumber(turn[2] or '0') do
+      redis.call('HSET', ARGV[2] .. digest .. ':' .. number, 'reach', reach)
+    end
+    redis.call('HSET', ARGV[1] .. digest, 'reach', reach)
     changed = changed + 1
   end
 end
@@ -186,6 +189,7 @@ async def _retag_room(client: "redis.asyncio.Redis", mine: TenantKeys, tag: str)
         places = [place for place, _ in found]
         for start in range(0, len(places), CHUNK):
             some = places[start : start + CHUNK]
-            changed += await command(client, "EVAL", _RETAG, 1, mine.conversation(tag), mine.turns, *some)
+            room = mine.conversation(tag)
+            changed += await command(client, "EVAL", _RETAG, 1, room, mine.turns, mine.passages, *some)
         if cursor == 0:
             return changed

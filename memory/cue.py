@@ -1,17 +1,60 @@
 """What is searched for: a message boiled down to what can find its memories. Pure functions."""
 
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from memory import times
+from memory.times import Window
 from memory.words import COMMON, stems, words
 
 MOST_TERMS = 12  # BM25 costs a posting list a term; beyond a dozen recall gains nothing
 
-# Words that shape a question and say nothing about its answer.
-_ASKING = frozenset(
-    """what when where which who whom whose why how does did do is are was were will would could should can may might
-    has have had been being be many much long often kind type sort tell me please remember know recall say
-    said""".split()
+_MINE = frozenset("i me my mine myself im ive id ill".split())
+_YOURS = frozenset("you your yours yourself youve youd".split())
+# What is said to whoever is asked, and is not about them: "can you tell me", "do you remember".
+_ADDRESS = re.compile(
+    r"\b(?:(?:can|could|would|will|do|did) you(?: please)? (?:please )?(?:still )?"
+    r"(?:remind|tell|remember|recall|know|help|give|show|say|explain|list|find|check)(?: me)?"
+    r"|remind me|tell me|help me|give me|show me|let me know|thank you)\b",
+    re.IGNORECASE,
 )
+_ASKING_WHEN = frozenset("when date day week month year long ago since".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A message as what it asks for.
+
+    query: what the vector search is given. terms: stems for the text search. person: who asks; mine, yours: whether it
+    is about them, or about what the bot said. when: whether a time is asked for. windows: the times that it names.
+    """
+
+    text: str
+    query: str
+    terms: tuple[str, ...]
+    person: str = ""
+    mine: bool = False
+    yours: bool = False
+    when: bool = False
+    windows: tuple[Window, ...] = ()
+
+
+def read(text: str, speakers: Iterable[str] = (), *, person: str = "", at: int | None = None) -> Cue:
+    """Return what a message asks for. speakers: names that may be heard in it. at: when it is asked, milliseconds."""
+    plain = set(words(_ADDRESS.sub(" ", text)))
+    asked = words(text)
+    return Cue(
+        text=text,
+        query=stated(text, speakers),
+        terms=terms(text),
+        person=person,
+        mine=not plain.isdisjoint(_MINE),
+        yours=not plain.isdisjoint(_YOURS),
+        when=not _ASKING_WHEN.isdisjoint(asked),
+        windows=tuple(times.windows(text, datetime.fromtimestamp(at / 1000, UTC) if at is not None else None)),
+    )
 
 
 def named(text: str, speakers: Iterable[str]) -> frozenset[str]:
@@ -26,14 +69,18 @@ def named(text: str, speakers: Iterable[str]) -> frozenset[str]:
     )
 
 
-def gist(text: str, speakers: Iterable[str]) -> str:
-    """Return the text without names and question words, for the vector search.
+def stated(text: str, speakers: Iterable[str]) -> str:
+    """Return the text as whoever it names would say it: 'I adopted my dog' for "Ada adopted Ada's dog".
 
-    They pull a question's vector towards every turn that holds them. Where nothing else is left, the text stays.
+    People speak of themselves as "I": with a name in its place, a question's vector is drawn towards all that hold the
+    name, and away from what its bearer says.
     """
     names = {part for speaker in named(text, speakers) for part in words(speaker)}
-    kept = [word for word in words(text) if word not in _ASKING and word not in names]
-    return " ".join(kept) if kept else text
+    if not names:
+        return text
+    name = "|".join(re.escape(part) for part in sorted(names, key=len, reverse=True))
+    mine = re.sub(rf"\b(?:{name})(?: (?:{name}))*['\u2019]s\b", "my", text, flags=re.IGNORECASE)
+    return re.sub(rf"\b(?:{name})(?: (?:{name}))*\b", "I", mine, flags=re.IGNORECASE)
 
 
 def terms(text: str) -> tuple[str, ...]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import redis.asyncio
 
-from memory import erasure, turns, views
-from memory.batch import ALSO_WHEN_FULL, Answer, Argument, Batch
+from memory import erasure, turns
+from memory.batch import ALSO_WHEN_FULL, Answer, Batch
 from memory.keys import Keys, TenantKeys
-from memory.records import answer_id
+from memory.records import Turn, answer_id
 from memory.scope import Scope
 from memory.selection import Place
 
@@ -23,10 +23,11 @@ TOGETHER = 100  # turns deleted in one command: each is taken out of the index, 
 _FORGET = (
     ALSO_WHEN_FULL
     + turns.BEFORE
+    + turns.PASSAGES
     + """
-local turns, timelines, speakers, spoken, fresh = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local turns, passages, timelines, speakers, spoken, fresh = unpack(ARGV, 1, 6)
 local gone, after = 0, {}
-for i = 6, #ARGV do
+for i = 7, #ARGV do
   local key = turns .. ARGV[i]
   local turn = redis.call('HMGET', key, 'conversation_tag', 'place', 'author', 'role')
   local room, place, author = turn[1], turn[2], turn[3]
@@ -36,6 +37,7 @@ for i = 6, #ARGV do
     local following = rank and redis.call('ZRANGE', timeline, rank + 1, rank + 1)[1]
     if following then after[following] = timeline end
     after[place] = nil
+    scrap(turns, passages, ARGV[i])
     redis.call('DEL', key)
     redis.call('ZREM', timeline, place)
     if turn[4] == 'user' and redis.call('HINCRBY', spoken .. room, author, -1) <= 0 then
@@ -47,35 +49,31 @@ for i = 6, #ARGV do
   end
 end
 for place, timeline in pairs(after) do
-  local key = turns .. string.sub(place, 17)
-  local turn = redis.call('HMGET', key, 'reach', 'before')
-  if turn[1] then
-    local rank = redis.call('ZRANK', timeline, place)
-    local last = rank > 0 and redis.call('ZRANGE', timeline, rank - 1, rank - 1)[1]
-    local now = before(turns, last, turn[1])
-    if now ~= turn[2] then redis.call('HSET', key, 'before', now) end
-  end
+  local rank = redis.call('ZRANK', timeline, place)
+  local last = rank and rank > 0 and redis.call('ZRANGE', timeline, rank - 1, rank - 1)[1]
+  follow(turns, passages, place, last)
 end
 return gone
 """
 )
 
-# Change a turn's text. Its vectors are the old text's, so they go; ARGV: text, words, names and vectors of the new.
+# Change a turn's text. Its passages and vectors are the old text's, so they go.
 _EDIT = (
     turns.BEFORE
+    + turns.PASSAGES
     + """
-local key, timeline, turns = KEYS[1], KEYS[2], ARGV[1]
-local turn = redis.call('HMGET', key, 'place', 'reach', 'embedded')
+local key, timeline = KEYS[1], KEYS[2]
+local turns, passages, digest, count = unpack(ARGV, 1, 4)
+local turn = redis.call('HMGET', key, 'place', 'reach', 'embedded', 'before', 'asked')
 if not turn[1] then return 0 end
 for generation in string.gmatch(turn[3] or '', '[^,]+') do redis.call('HDEL', key, 'vector' .. generation) end
-redis.call('HDEL', key, 'embedded')
-redis.call('HSET', key, unpack(ARGV, 2))
+scrap(turns, passages, digest)
+redis.call('HDEL', key, 'embedded', 'asks', 'span', 'passages')
+redis.call('HSET', key, unpack(ARGV, 5, 4 + count))
+store(passages, digest, turn[2], turn[4] or '', turn[5] or '', ARGV, 5 + count)
 local rank = redis.call('ZRANK', timeline, turn[1])
 local following = redis.call('ZRANGE', timeline, rank + 1, rank + 1)[1]
-if following then
-  local next = turns .. string.sub(following, 17)
-  redis.call('HSET', next, 'before', before(turns, turn[1], redis.call('HGET', next, 'reach')))
-end
+if following then follow(turns, passages, following, turn[1]) end
 return 1
 """
 )
@@ -119,7 +117,7 @@ async def _forget_some(
     answers = [turns.turn_digest(tenant, one.conversation, answer_id(one.id)) for one in found]
     found += await _read(client, mine, [one for one in answers if one not in digests])
     batch = Batch(client, atomic=True)
-    prefixes = [mine.of(kind) for kind in ("turn", "timeline", "speakers", "spoken", "fresh")]
+    prefixes = [mine.of(kind) for kind in ("turn", "passage", "timeline", "speakers", "spoken", "fresh")]
     gone = batch.ask("EVAL", _FORGET, 0, *prefixes, *dict.fromkeys([*digests, *answers]), read=int)
     for one in found:
         derived(batch, keys, tenant, embedder, one)
@@ -151,19 +149,20 @@ async def _read(client: "redis.asyncio.Redis", mine: TenantKeys, digests: Sequen
     return [Trace(*(turns.text(value) for value in row.value)) for row in rows if row.value[0] is not None]
 
 
-def edit(batch: Batch, keys: Keys, scope: Scope, turn_id: str, text: str, stored: turns.Stored | None) -> Answer[bool]:
-    """Give a turn of this conversation another text; False where there is no such turn."""
+def edit(batch: Batch, keys: Keys, scope: Scope, turn: Turn, indexed: Sequence[turns.Indexed]) -> Answer[bool]:
+    """Give a turn of this conversation the text that it has here; False where it is not there."""
     mine = keys.tenant(scope.tenant)
-    fields: dict[str, Argument] = {"text": text, "words": views.body(text)}
-    if stored is not None:
-        fields |= {"embedded": stored.generation, views.vector_field(stored.generation): stored.vector}
+    digest = turns.turn_digest(scope.tenant, scope.conversation, turn.id)
     return batch.ask(
         "EVAL",
         _EDIT,
         2,
-        turns.key(keys, scope, turn_id),
+        mine.turn(digest),
         mine.timeline(scope.conversation_tag),
         mine.turns,
-        *(item for pair in fields.items() for item in pair),
+        mine.passages,
+        digest,
+        *turns.counted({"text": turn.text, **turns.found_by(turn, indexed)}),
+        *turns.further(scope.conversation_tag, turn, indexed),
         read=bool,
     )

@@ -21,6 +21,11 @@ def tag(kind: str, *parts: str) -> str:
     return digest.hexdigest()
 
 
+def digest_of(key: bytes) -> str:
+    """Return the digest of the turn that a key of the index belongs to, whether its own or a passage's."""
+    return key.rpartition(b"}:")[2].partition(b":")[0].decode()
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The names under one namespace; another namespace is another memory in the same Redis."""
@@ -52,6 +57,11 @@ class Keys:
         return f"{self.namespace}:turn:"
 
     @property
+    def passages(self) -> str:
+        """What the keys of all further passages of long turns begin with, in all tenants."""
+        return f"{self.namespace}:passage:"
+
+    @property
     def migrating(self) -> str:
         """The lease of whoever brings memory to another schema. Lives as long as the lease."""
         return f"{self.namespace}:migrating"
@@ -72,6 +82,10 @@ class Keys:
     def event(self, tenant: str, conversation: str, event_id: str) -> str:
         """The key of one incoming message."""
         return self.tenant(tenant).event(tag("event", tenant, conversation, event_id))
+
+    def turn_of(self, key: bytes) -> str:
+        """The key of the turn that a key of the index belongs to."""
+        return self.tenant_of(key.decode()).turn(digest_of(key))
 
     def tenant_of(self, key: str) -> "TenantKeys":
         """The keys of the tenant that a key belongs to."""
@@ -100,6 +114,14 @@ class TenantKeys:
     def turn(self, digest: str) -> str:
         """One turn, a hash. Lives until it is forgotten: remembering is what the bot is for."""
         return self.turns + digest
+
+    @property
+    def passages(self) -> str:
+        """What the keys of further passages begin with; the turn's digest, a colon and a number follow, from 1.
+
+        Each is a hash and lives as long as its turn; the first passage is in the turn's own.
+        """
+        return self.of("passage")
 
     def conversation(self, tag: str) -> str:
         """Who can read a conversation, as last told: a hash. Lives as long as its tenant: it must not be misled."""

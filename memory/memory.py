@@ -10,7 +10,6 @@ import redis.asyncio
 
 from memory import (
     conversations,
-    cue,
     embeddings,
     erasure,
     forgetting,
@@ -25,23 +24,27 @@ from memory import (
     wishes,
     within,
 )
+from memory import cue as cues
 from memory.batch import Answer, Batch, explaining
+from memory.cue import Cue
 from memory.embedder import Embedder, Vector
 from memory.errors import LoreError
 from memory.index import Generation, Progress
 from memory.keys import Keys
 from memory.query import Listing
-from memory.rank import Weights
+from memory.rank import Ranked, Weights
 from memory.records import Context, Forgotten, Recalled, Turn, Which
 from memory.scope import Operator, Scope
 from memory.selection import Place
 from memory.transfer import Brought, Exported
-from memory.turns import Stored, Written
+from memory.turns import Indexed, Stored, Written
 from memory.upkeep import Upkeep
-from memory.views import IndexOptions
+from memory.views import IndexOptions, Passage, packed
 from memory.within import Closed
 
 T = TypeVar("T")
+
+AT_ONCE = 8  # passages of a turn that are embedded before it is answered; about 25 ms each
 
 _NOTHING_CLOSED: Closed = frozenset()
 
@@ -55,11 +58,6 @@ class Glance:
     cached: embeddings.Cached = field(default_factory=dict)
     closed: Closed = _NOTHING_CLOSED
     paused: bool = False
-
-    @property
-    def gist(self) -> str:
-        """What is searched for."""
-        return cue.gist(self.text, self.speakers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,46 +136,54 @@ class Memory:
         )
 
     async def hear(self, scope: Scope, turn: Turn, *, k: int, window: int, glance: Glance | None = None) -> Context:
-        """Recall what belongs to a turn, read the recent window, and remember the turn: one round trip.
+        """Recall what belongs to a turn, read the recent window, and remember the turn.
 
-        The searches run first, so that the turn does not find itself.
+        One round trip, and another for the texts of what was found. The searches run first, so that the turn does not
+        find itself.
         """
         glance = glance or await self._glanced(scope, turn.text)
-        known = await self._embedded(glance, [glance.gist, turn.text])
+        cue = cues.read(turn.text, glance.speakers, person=turn.person, at=turn.sent_at)
+        passages = views.passages(turn)
+        known = await self._embedded(glance, [cue.query, *_said(passages)])
         batch = self.batch()
 
         def search(batch: Batch, closed: Closed) -> query.Search:
-            return self._search(batch, scope, closed, known.of(glance.gist), turn.text)
+            return self._search(batch, scope, closed, known.of(cue.query), cue)
 
         found = search(batch, glance.closed)
         recent = turns.recent(batch, self.keys, scope, window)
-        written = self._write(batch, scope, turn, self._stored(known.of(turn.text)), live=True)
+        written = self._write(batch, scope, turn, self._indexed(passages, known), live=True)
         self._keep(batch, scope, glance, known)
         closed = conversations.closed(batch, self.keys, scope.tenant)
         await batch.send()
         if closed.value - glance.closed:
             found = await self._seeing(scope, search, closed.value)
-        self._stirred(written.value is Written.CLOSING or known.trouble)
-        itself = (scope.conversation, turn.id)
-        ranked = [one for one in self._ranked(found, turn.text) if (one.turn.conversation, one.turn.id) != itself]
+        self._stirred(written.value is Written.CLOSING or known.trouble or len(passages) > AT_ONCE)
+        itself = turns.turn_digest(scope.tenant, scope.conversation, turn.id)
+        candidates = [one for one in found.candidates if one.turn != itself]
         return Context(
-            recalled=tuple(ranked[:k]),
+            recalled=tuple(await self._told(scope, rank.rank(candidates, cue, k, self._weights))),
             recent=tuple(one for one in recent.value if one.id != turn.id),
             new=written.value in (Written.NEW, Written.CLOSING),
             paused=written.value is Written.PAUSED,
             trouble=known.trouble,
         )
 
-    async def recall(self, scope: Scope, text: str, k: int = 10) -> list[Recalled]:
-        """Return the k turns that belong most to a text, best first, each with its score and signals."""
+    async def recall(self, scope: Scope, text: str, k: int = 10, *, at: int | None = None) -> list[Recalled]:
+        """Return the k turns that belong most to a text, best first, each with its score and signals.
+
+        at: when it is asked, milliseconds, for what "yesterday" means; default: now.
+        """
         glance = await self._glanced(scope, text)
-        known = await self._embedded(glance, [glance.gist])
+        cue = cues.read(text, glance.speakers, person=scope.person, at=_now() if at is None else at)
+        known = await self._embedded(glance, [cue.query])
 
         def search(batch: Batch, closed: Closed) -> query.Search:
             self._keep(batch, scope, glance, known)
-            return self._search(batch, scope, closed, known.of(glance.gist), text)
+            return self._search(batch, scope, closed, known.of(cue.query), cue)
 
-        return self._ranked(await self._seeing(scope, search, glance.closed), text)[:k]
+        found = await self._seeing(scope, search, glance.closed)
+        return await self._told(scope, rank.rank(found.candidates, cue, k, self._weights))
 
     async def remember(
         self,
@@ -193,16 +199,19 @@ class Memory:
         With a batch, its commands travel along. vectors: as the index holds them, for turns embedded before. live:
         they are being said now, so neither what a paused person says is kept nor the answer to a forgotten turn.
         """
-        trouble = ""
+        passages = [views.passages(turn) for turn in said]
+        known = Known({})
         if vectors is None:
-            known = await self._embedded(Glance(""), [turn.text for turn in said])
-            stored, trouble = [self._stored(known.of(turn.text)) for turn in said], known.trouble
-        else:
-            stored = [Stored(self.generation.number, vector) if vector else None for vector in vectors]
+            known = await self._embedded(Glance(""), [text for some in passages for text in _said(some)])
+        indexed = [self._indexed(some, known) for some in passages]
+        if vectors is not None:  # each is the first passage's
+            for some, vector in zip(indexed, vectors, strict=True):
+                some[0] = (some[0][0], Stored(self.generation.number, vector) if vector else None)
         batch = batch or self.batch()
-        written = [self._write(batch, scope, turn, one, live=live) for turn, one in zip(said, stored, strict=True)]
+        written = [self._write(batch, scope, turn, some, live=live) for turn, some in zip(said, indexed, strict=True)]
         await batch.send()
-        self._stirred(trouble or any(one.value is Written.CLOSING for one in written))
+        late = any(len(some) > (AT_ONCE if vectors is None else 1) for some in passages)
+        self._stirred(known.trouble or late or any(one.value is Written.CLOSING for one in written))
         return [one.value in (Written.NEW, Written.CLOSING) for one in written]
 
     async def recent(self, scope: Scope, count: int = 20) -> tuple[Turn, ...]:
@@ -224,7 +233,7 @@ class Memory:
         """Return the latest turns that can be recalled here, the newest first."""
         found = await self._seeing(
             scope,
-            lambda batch, closed: query.latest(batch, self.keys, within.reach(scope, closed), count, skip),
+            lambda batch, closed: query.latest(batch, self.keys, within.turns(scope, closed), count, skip),
         )
         return found.value
 
@@ -239,13 +248,15 @@ class Memory:
         old = await self.get(scope, turn_id)
         if old is None:
             return False
-        known = await self._embedded(Glance(""), [text])
+        turn = replace(old, text=text)
+        passages = views.passages(turn)
+        known = await self._embedded(Glance(""), _said(passages))
         batch = self.batch(atomic=True)
-        done = forgetting.edit(batch, self.keys, scope, turn_id, text, self._stored(known.of(text)))
+        done = forgetting.edit(batch, self.keys, scope, turn, self._indexed(passages, known))
         batch.ask("DEL", self.keys.tenant(scope.tenant).embedding(self.embedder.name, old.text), read=int)
         erasure.mark(batch, self.keys)
         await batch.send()
-        self._stirred(known.trouble)
+        self._stirred(known.trouble or len(passages) > AT_ONCE)
         return done.value
 
     async def find(self, whose: Scope | Operator, which: Which) -> list[Place]:
@@ -405,25 +416,44 @@ class Memory:
         if known.vectors.keys() != glance.cached.keys() and not glance.paused:
             embeddings.keep(batch, self.keys, scope, self.embedder.name, glance.text, known.vectors)
 
-    def _search(self, batch: Batch, scope: Scope, closed: Closed, vector: Vector | None, text: str) -> query.Search:
+    def _search(self, batch: Batch, scope: Scope, closed: Closed, vector: Vector | None, cue: Cue) -> query.Search:
         mine = within.reach(scope, closed)
-        return query.search(batch, self.keys, mine, self.generation.number, vector, cue.terms(text), self._options)
+        return query.search(batch, self.keys, mine, self.generation.number, vector, cue, self._options)
 
-    def _ranked(self, found: query.Search, text: str) -> list[Recalled]:
-        return rank.fuse(found.hits, text, self._weights)
+    async def _told(self, scope: Scope, ranked: Sequence[Ranked]) -> list[Recalled]:
+        """Read the turns of what was ranked; those that have been forgotten meanwhile are left out."""
+        mine = self.keys.tenant(scope.tenant)
+        batch = self.batch()
+        rows = [batch.ask("HMGET", mine.turn(one.candidate.turn), *turns.FIELDS, read=tuple) for one in ranked]
+        await batch.send()
+        return [
+            Recalled(turns.parse(row.value), one.score, one.signals, one.candidate.span)
+            for one, row in zip(ranked, rows, strict=True)
+            if row.value[0] is not None
+        ]
 
-    def _stored(self, vector: Vector | None) -> Stored | None:
-        if vector is None:
-            return None
+    def _indexed(self, passages: Sequence[Passage], known: Known) -> list[Indexed]:
+        """Return the passages with their vectors, as far as they are known."""
         made = self.generation.made
-        return Stored(self.generation.number, views.packed(vector, made.dim, made.dtype))
+        found = [(passage, known.of(passage.said)) for passage in passages]
+        return [
+            (passage, None if vector is None else Stored(self.generation.number, packed(vector, made.dim, made.dtype)))
+            for passage, vector in found
+        ]
 
-    def _write(self, batch: Batch, scope: Scope, turn: Turn, stored: Stored | None, *, live: bool) -> Answer[Written]:
-        return turns.remember(batch, self.keys, scope, turn, stored, live=live)
+    def _write(
+        self, batch: Batch, scope: Scope, turn: Turn, indexed: Sequence[Indexed], *, live: bool
+    ) -> Answer[Written]:
+        return turns.remember(batch, self.keys, scope, turn, indexed, live=live)
 
     def _stirred(self, something: object) -> None:
         if something:
             self.chores.set()
+
+
+def _said(passages: Sequence[Passage]) -> list[str]:
+    """Return what is embedded at once; the rest of a very long turn is embedded by `upkeep`."""
+    return [passage.said for passage in passages[:AT_ONCE]]
 
 
 def _now() -> int:

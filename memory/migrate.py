@@ -5,6 +5,7 @@ where they were interrupted.
 """
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,13 +14,13 @@ from dataclasses import dataclass, replace
 import redis.asyncio
 from redis import exceptions
 
-from memory import index, tasks
+from memory import index, tasks, turns, views
 from memory.backfill import backfill
 from memory.batch import Batch, command, explained
 from memory.embedder import Embedder
 from memory.index import Generation, Made, Progress
-from memory.keys import Keys
-from memory.records import answer_id
+from memory.keys import Keys, digest_of
+from memory.records import Turn, answer_id
 from memory.views import SCHEMA, IndexOptions, vector_field
 
 LEASE = 30_000  # milliseconds; renewed three times in it
@@ -74,12 +75,13 @@ async def drop_others(client: "redis.asyncio.Redis", keys: Keys, progress: Progr
             for number in others:
                 if keys.generation(number).encode() in await command(client, "FT._LIST"):
                     await command(client, "FT.DROPINDEX", keys.generation(number))
-                async for page in _pages(client, keys):
-                    batch = Batch(client)
-                    for key in page:
-                        batch.ask("HDEL", key, vector_field(number), read=int)
-                    await batch.send()
-                    tell("deleting old vectors", None)
+                for prefix in (keys.turns, keys.passages):
+                    async for page in _pages(client, prefix):
+                        batch = Batch(client)
+                        for key in page:
+                            batch.ask("HDEL", key, vector_field(number), read=int)
+                        await batch.send()
+                        tell("deleting old vectors", None)
                 await client.hdel(keys.generations, str(number))
     except exceptions.RedisError as error:
         raise explained(error) from error
@@ -96,9 +98,10 @@ async def upgrade(
         assert old is not None
         if old.made.schema == SCHEMA:  # another process has been here meanwhile
             return old
-        new = Generation(old.number + 1, replace(old.made, schema=SCHEMA))
-        await _from_1_to_2(client, keys, new, tell)
-        await index.note(client, keys, new)
+        new = await _generation(client, keys, replace(old.made, schema=SCHEMA), after=old.number)
+        if old.made.schema == 1:
+            await _from_1_to_2(client, keys, new, tell)
+        await _to_3(client, keys, old, new, tell)
         await index.ensure(client, keys, new, options)
         await index.filled(client, keys.generation(new.number), tell)
         await index.switch(client, keys, new.number)
@@ -108,13 +111,13 @@ async def upgrade(
         return new
 
 
-async def _generation(client: "redis.asyncio.Redis", keys: Keys, wanted: Made) -> Generation:
-    """Return the generation made so, perhaps begun earlier, or a new one."""
+async def _generation(client: "redis.asyncio.Redis", keys: Keys, wanted: Made, after: int = 0) -> Generation:
+    """Return the generation made so, perhaps begun earlier, or a new one; its number comes after that one."""
     known = await index.all_of(client, keys)
     for generation in known.values():
         if generation.made == wanted:
             return generation
-    new = Generation(max(known, default=0) + 1, wanted)
+    new = Generation(max([after, *known]) + 1, wanted)
     await index.note(client, keys, new)
     return new
 
@@ -141,10 +144,67 @@ return 1
 """
 
 
+# Schema 2 had one passage a turn and did not know which turns ask. Vectors of short turns stay: they were made of the
+# text alone, which serves nearly as well, and embedding all of memory again may cost money. Passages of long turns are
+# embedded by `upkeep`.
+_FROM_2 = (
+    turns.BEFORE
+    + turns.PASSAGES
+    + """
+local key, timeline = KEYS[1], KEYS[2]
+local turns, passages, digest, old, new, number, text, count = unpack(ARGV, 1, 8)
+local turn = redis.call('HMGET', key, 'text', 'place', 'reach', 'before', old, new)
+if not turn[1] or redis.sha1hex(turn[1]) ~= text then return 0 end
+scrap(turns, passages, digest)
+redis.call('HDEL', key, 'embedded', 'asks', 'span', 'passages', old, new)
+redis.call('HSET', key, unpack(ARGV, 9, 8 + count))
+local vector = turn[5] or turn[6]
+if vector and redis.call('HEXISTS', key, 'passages') == 0 then
+  redis.call('HSET', key, 'embedded', number, new, vector)
+end
+store(passages, digest, turn[3], turn[4] or '', '', ARGV, 9 + count)
+local rank = redis.call('ZRANK', timeline, turn[2])
+if not rank then return 1 end
+local last = rank > 0 and redis.call('ZRANGE', timeline, rank - 1, rank - 1)[1]
+local following = redis.call('ZRANGE', timeline, rank + 1, rank + 1)[1]
+follow(turns, passages, turn[2], last)
+if following then follow(turns, passages, following, turn[2]) end
+return 1
+"""
+)
+
+
+async def _to_3(client: "redis.asyncio.Redis", keys: Keys, old: Generation, new: Generation, tell: Progress) -> None:
+    done = 0
+    async for page in _pages(client, keys.turns):
+        batch = Batch(client)
+        rows = [batch.ask("HMGET", key, "conversation_tag", *turns.FIELDS, read=tuple) for key in page]
+        await batch.send()
+        for key, row in zip(page, rows, strict=True):
+            if row.value[0] is not None and row.value[1] is not None:
+                _rewrite(batch, keys, key, row.value[0].decode(), turns.parse(row.value[1:]), old, new)
+        await batch.send()
+        done += len(page)
+        tell(f"migrating memory, {done:,} turns", None)
+
+
+def _rewrite(batch: Batch, keys: Keys, key: bytes, room: str, turn: Turn, old: Generation, new: Generation) -> None:
+    mine = keys.tenant_of(key.decode())
+    indexed: list[turns.Indexed] = [(passage, None) for passage in views.passages(turn)]
+    batch.ask(
+        *("EVAL", _FROM_2, 2, key, mine.timeline(room), mine.turns, mine.passages, digest_of(key)),
+        *(vector_field(old.number), vector_field(new.number), new.number),
+        hashlib.sha1(turn.text.encode()).hexdigest(),
+        *turns.counted(turns.found_by(turn, indexed)),
+        *turns.further(room, turn, indexed),
+        read=int,
+    )
+
+
 async def _from_1_to_2(client: "redis.asyncio.Redis", keys: Keys, new: Generation, tell: Progress) -> None:
     asked, total = await _asked(client, keys)
     done = 0
-    async for page in _pages(client, keys):
+    async for page in _pages(client, keys.turns):
         batch = Batch(client)
         for key, (conversation, turn_id, _) in (await _named(client, page)).items():
             mine = keys.tenant_of(key.decode())
@@ -162,7 +222,7 @@ async def _asked(client: "redis.asyncio.Redis", keys: Keys) -> tuple[dict[tuple[
     """Return who asked, by the tenant, conversation and id that the answer would have; and how many turns there are."""
     asked: dict[tuple[str, str, str], str] = {}
     total = 0
-    async for page in _pages(client, keys):
+    async for page in _pages(client, keys.turns):
         total += len(page)
         for key, (conversation, turn_id, person) in (await _named(client, page)).items():
             asked[keys.tenant_of(key.decode()).digest, conversation, answer_id(turn_id)] = person
@@ -178,10 +238,10 @@ async def _named(client: "redis.asyncio.Redis", page: Sequence[bytes]) -> dict[b
     return {key: (row[0], row[1], row[2]) for key, row in found if len(row) == 3}
 
 
-async def _pages(client: "redis.asyncio.Redis", keys: Keys) -> AsyncIterator[list[bytes]]:
-    """Yield the keys of all turns, some at a time."""
+async def _pages(client: "redis.asyncio.Redis", prefix: str) -> AsyncIterator[list[bytes]]:
+    """Yield the keys of all turns, or of all further passages, some at a time."""
     page: list[bytes] = []
-    async for key in client.scan_iter(match=f"{keys.turns}*", count=1000):
+    async for key in client.scan_iter(match=f"{prefix}*", count=1000):
         page.append(key)
         if len(page) == PAGE:
             yield page

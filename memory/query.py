@@ -1,6 +1,6 @@
-"""The two searches of a recall, by meaning and by words, asked in one batch and read as one list of hits."""
+"""The searches of a recall, by meaning, by words and by time, asked in one batch and read as one list of candidates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,15 +8,21 @@ import numpy as np
 
 from memory import turns
 from memory.batch import Answer, Argument, Batch
+from memory.cue import Cue
 from memory.embedder import Vector
-from memory.keys import Keys
-from memory.rank import Hit
+from memory.keys import Keys, digest_of
+from memory.rank import Candidate
 from memory.records import Turn
+from memory.split import Span
 from memory.views import IndexOptions, packed, unpacked, vector_field
 from memory.within import Within
 
 PATIENCE = 60_000  # milliseconds for a query that nobody waits for at a prompt; the server's limit is 500
-CANDIDATES = 150  # a search; 60 lose 4 points of recall against scoring everything
+CANDIDATES = 150  # a search; 100 lose half a point of recall, 200 gain nothing
+THEN = 50  # turns of a time that is asked for
+
+# What ranking weighs. The turns' own texts are read later, of those that win: long ones cost more than the searches.
+WEIGHED = ("author", "role", "person", "conversation_tag", "sent_at", "words", "before", "asks", "asked", "span")
 
 
 def search(
@@ -25,40 +31,56 @@ def search(
     within: Within,
     generation: int,
     vector: Vector | None,
-    terms: Sequence[str],
+    cue: Cue,
     options: IndexOptions,
     candidates: int = CANDIDATES,
 ) -> "Search":
-    """Ask for the turns nearest in meaning and those that share words; without a vector, the latter alone."""
+    """Ask for the passages nearest in meaning, those that share words, and those of the time that is asked for.
+
+    Without a vector, there is no search by meaning.
+    """
     field, index = vector_field(generation), keys.generation(generation)
     nearest: Answer[list[Row]] | None = None
     if vector is not None:
         nearest = batch.ask(
             *("FT.SEARCH", index, f"({within.clause})=>[KNN {candidates} @{field} $vector EF_RUNTIME $ef AS distance]"),
-            *_returning("distance"),
+            *_returning(*WEIGHED, "distance"),
             *("SORTBY", "distance", "LIMIT", 0, candidates),
             *parameters(
                 {**within.params, "vector": packed(vector, len(vector), options.dtype), "ef": options.ef_runtime}
             ),
             read=_rows,
         )
-    sharing: Answer[list[Row]] | None = None
-    if terms:
-        sharing = batch.ask(
-            *("FT.SEARCH", index, _any_of(terms, within.clause), "VERBATIM", "WITHSCORES", "SCORER", "BM25STD"),
-            *_returning(field),
-            *("LIMIT", 0, candidates),
-            *parameters(within.params),
-            read=_scored_rows,
+    others: list[Answer[list[Row]]] = []
+    if cue.terms:
+        others.append(
+            batch.ask(
+                *("FT.SEARCH", index, _any_of(cue.terms, within.clause), "VERBATIM", "SCORER", "BM25STD"),
+                *_returning(*WEIGHED, field),
+                *("LIMIT", 0, candidates),
+                *parameters(within.params),
+                read=_rows,
+            )
         )
-    return Search(vector, field, options, nearest, sharing)
+    others += [
+        batch.ask(
+            *("FT.SEARCH", index, f"({within.clause}) @sent_at:[{window.since} ({window.until}]"),
+            *_returning(*WEIGHED, field),
+            *("SORTBY", "sent_at", "DESC", "LIMIT", 0, THEN),
+            *parameters(within.params),
+            read=_rows,
+        )
+        for window in cue.windows
+        if window.until
+    ]
+    return Search(vector, field, options, nearest, others)
 
 
 def latest(batch: Batch, keys: Keys, within: Within, count: int, skip: int = 0) -> "Answer[Listing]":
     """Ask for the latest turns, the newest first."""
     return batch.ask(
         *("FT.SEARCH", keys.index, within.clause),
-        *_returning(),
+        *_returning(*turns.FIELDS),
         *("SORTBY", "sent_at", "DESC", "LIMIT", skip, count),
         *parameters(within.params),
         read=_listing,
@@ -89,7 +111,7 @@ def _any_of(terms: Sequence[str], within: str) -> str:
 
 
 class Search:
-    """What both searches will have found once the batch is sent."""
+    """What the searches will have found once the batch is sent."""
 
     def __init__(
         self,
@@ -97,41 +119,67 @@ class Search:
         field: str,
         options: IndexOptions,
         nearest: "Answer[list[Row]] | None",
-        sharing: "Answer[list[Row]] | None",
+        others: "Sequence[Answer[list[Row]]]",
     ) -> None:
         self._vector = None if vector is None else vector / max(float(np.linalg.norm(vector)), 1e-12)
         self._field = field.encode()
         self._options = options
         self._nearest = nearest
-        self._sharing = sharing
+        self._others = others
 
     @property
-    def hits(self) -> list[Hit]:
-        """Every turn found, once; the cosine of those that only the words found is worked out here."""
-        sharing = {row.key: row for row in (self._sharing.value if self._sharing else [])}
+    def candidates(self) -> list[Candidate]:
+        """Every passage found, once; the cosine of those that the search by meaning missed is worked out here."""
         nearest = {row.key: row for row in (self._nearest.value if self._nearest else [])}
-        missed = [row for key, row in sharing.items() if key not in nearest]
-        near = [
-            Hit(row.turn, 1 - float(row.values[b"distance"]), sharing[key].bm25 if key in sharing else 0.0)
-            for key, row in nearest.items()
+        missed = {row.key: row for rows in self._others for row in rows.value if row.key not in nearest}
+        return [_candidate(row, 1 - float(row.values[b"distance"])) for row in nearest.values()] + [
+            _candidate(row, cosine) for row, cosine in zip(missed.values(), self._cosines(missed.values()), strict=True)
         ]
-        return near + [Hit(row.turn, self._cosine(row.values.get(self._field)), row.bm25) for row in missed]
 
-    def _cosine(self, stored: bytes | None) -> float:
-        """Return the cosine with a stored vector; 0 where the turn or what is searched for could not be embedded."""
-        if stored is None or self._vector is None:
-            return 0.0
-        vector = unpacked(stored, self._options.dtype)
-        return float(vector @ self._vector / np.linalg.norm(vector))
+    def _cosines(self, rows: Collection["Row"]) -> list[float]:
+        """Return the cosines with stored vectors; 0 where the passage or what is asked could not be embedded."""
+        if self._vector is None:
+            return [0.0] * len(rows)
+        blank = bytes(len(self._vector) * np.dtype(self._options.dtype).itemsize)
+        stored = unpacked(b"".join(row.values.get(self._field, blank) for row in rows), self._options.dtype)
+        matrix = stored.reshape(len(rows), len(self._vector))
+        norms = np.linalg.norm(matrix, axis=1)
+        cosines: list[float] = (matrix @ self._vector / np.where(norms > 0, norms, 1.0)).tolist()
+        return cosines
+
+
+def _candidate(row: "Row", similarity: float) -> Candidate:
+    found = row.values
+    return Candidate(
+        turn=digest_of(row.key),
+        conversation=found[b"conversation_tag"].decode(),
+        author=found[b"author"].decode(),
+        role=found[b"role"].decode(),
+        person=found[b"person"].decode(),
+        sent_at=int(found[b"sent_at"]),
+        words=found[b"words"],
+        before=found.get(b"before", b""),
+        asks=int(found.get(b"asks", 0)) / 100,
+        asked=found.get(b"asked") == b"1",
+        span=span(found.get(b"span")),
+        similarity=similarity,
+    )
+
+
+def span(raw: bytes | None) -> Span | None:
+    """Read where a passage stands in its turn's text; None: it is all of it."""
+    if raw is None:
+        return None
+    start, _, end = raw.partition(b":")
+    return int(start), int(end)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One document of a reply: its key, the fields asked for, and its BM25 score where one was asked for."""
+    """One document of a reply: its key and the fields asked for."""
 
     key: bytes
     values: Mapping[bytes, bytes]
-    bm25: float = 0.0
 
     @property
     def turn(self) -> Turn:
@@ -142,8 +190,8 @@ class Row:
 _FIELD_NAMES = tuple(name.encode() for name in turns.FIELDS)
 
 
-def _returning(*more: str) -> list[Argument]:
-    return ["RETURN", len(turns.FIELDS) + len(more), *turns.FIELDS, *more]
+def _returning(*names: str) -> list[Argument]:
+    return ["RETURN", len(names), *names]
 
 
 def values(flat: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -154,12 +202,6 @@ def values(flat: Sequence[bytes]) -> dict[bytes, bytes]:
 def _rows(reply: Sequence[Any]) -> list[Row]:
     """Read a RESP2 reply: the count, then key and fields of each document; a document just deleted has none."""
     return [Row(key, values(flat)) for key, flat in zip(reply[1::2], reply[2::2], strict=True) if flat]
-
-
-def _scored_rows(reply: Sequence[Any]) -> list[Row]:
-    """Read a RESP2 reply with scores: the count, then key, score and fields of each document."""
-    found = zip(reply[1::3], reply[2::3], reply[3::3], strict=True)
-    return [Row(key, values(flat), float(score)) for key, score, flat in found if flat]
 
 
 def parameters(params: Mapping[str, Argument]) -> list[Argument]:

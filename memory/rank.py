@@ -1,63 +1,237 @@
-"""Order what the searches found. Pure functions: the same on every server version, and worked out by eye in tests."""
+"""Order what the searches found. Pure functions: the same on every server version, and worked out by eye in tests.
 
-from collections.abc import Callable, Iterable, Sequence
+Each signal is a number from 0 to 1 a passage; a passage's score is their weighted sum. Signals that compare, such as
+`vector`, are scaled to what was found for the same question: its best passage has 1, its worst 0.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
-from memory import cue
-from memory.records import Recalled, Turn
+import numpy as np
+
+from memory import cue as cues
+from memory.cue import Cue
+from memory.split import Span
+from memory.times import MONTHS, WEEKDAYS
+from memory.words import stems
+
+Column = np.ndarray[Any, np.dtype[np.float64]]  # a number a candidate
+
+K1, B = 1.2, 0.3  # BM25: how soon repeating a word stops paying, how much long passages lose
+BEFORE = 0.7  # what a word counts that the turn before it said: answers seldom repeat what was asked
+DATE = 0.5  # what a word counts that names the day it was said on
+SESSION = 4 * 3600 * 1000  # milliseconds of silence after which people begin anew
+ENOUGH = 20  # stems; shorter passages seldom hold an answer
+BESIDE = 0.5  # what the passage's own words and its meaning each count in what a session is judged by
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """A turn that a search found. similarity: cosine, -1 to 1. bm25: 0 where the text search did not find it."""
+class Candidate:
+    """A passage that a search found. turn: its digest; conversation: its tag.
 
-    turn: Turn
-    similarity: float
-    bm25: float = 0.0
+    words, before: stems, of its own and of the turn before it. asks: the share of its sentences that are questions;
+    asked: whether the turn before it asks. span: where in the turn's text it stands, None: all of it. similarity: the
+    cosine with what is asked.
+    """
+
+    turn: str
+    conversation: str
+    author: str
+    role: str
+    person: str
+    sent_at: int
+    words: bytes
+    before: bytes = b""
+    asks: float = 0.0
+    asked: bool = False
+    span: Span | None = None
+    similarity: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How much each signal counts, every signal being 0 to 1.
+    """How much each signal counts. Learned by `lorebot eval learn`, which prints this table.
 
-    Half and half for meaning and words: score fusion found 16 points more of the evidence than reciprocal rank
-    fusion, because it keeps how much better the best hit is. The speaker's weight stays small: questions that name
-    the wrong speaker are common, and must still find their turn.
+    The reasons, signal by signal, stand where they are made (see `signals`).
     """
 
-    vector: float = 0.5
-    text: float = 0.5
-    speaker: float = 0.1
+    vector: float = 0.20
+    text: float = 0.09
+    coverage: float = 0.10
+    own: float = 0.05
+    answers: float = 0.09
+    asked: float = 0.02
+    session: float = 0.10
+    speaker: float = 0.05
+    length: float = 0.02
+    dated: float = 0.08
+    when: float = 0.08
+    asks: float = -0.04
 
 
-def fuse(hits: Sequence[Hit], question: str, weights: Weights = Weights()) -> list[Recalled]:
-    """Return the hits best first, each with its score and the signals it is made of."""
-    similarity = _scaled([hit.similarity for hit in hits])
-    bm25 = _scaled([hit.bm25 for hit in hits])
-    named = cue.named(question, {hit.turn.author for hit in hits})
-    ranked = [
-        _weighed(
-            hit.turn,
-            {
-                "vector": (weights.vector, similarity(hit.similarity)),
-                "text": (weights.text, bm25(hit.bm25)),
-                "speaker": (weights.speaker, float(hit.turn.author in named)),
-            },
-        )
-        for hit in hits
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A candidate with its score and the signals that it is made of."""
+
+    candidate: Candidate
+    score: float
+    signals: Mapping[str, float]
+
+
+def rank(found: Sequence[Candidate], cue: Cue, most: int, weights: Weights = Weights()) -> list[Ranked]:
+    """Return the best passages of at most so many turns, best first, a passage a turn."""
+    if not found:
+        return []
+    columns = signals(found, cue)
+    table = np.stack(list(columns.values()), axis=1)
+    scores: list[float] = np.round(table @ [getattr(weights, name) for name in columns], 6).tolist()
+    order = sorted(range(len(found)), key=lambda at: (-scores[at], -found[at].sent_at, found[at].turn))
+    best: dict[str, int] = {}
+    for at in order:
+        best.setdefault(found[at].turn, at)
+        if len(best) == most:
+            break
+    return [
+        Ranked(found[at], scores[at], dict(zip(columns, np.round(table[at], 6).tolist(), strict=True)))
+        for at in best.values()
     ]
-    return sorted(ranked, key=lambda found: (-found.score, -found.turn.sent_at, found.turn.id))
 
 
-def _weighed(turn: Turn, signals: dict[str, tuple[float, float]]) -> Recalled:
-    score = sum(weight * value for weight, value in signals.values())
-    return Recalled(turn, round(score, 6), {name: round(value, 6) for name, (_, value) in signals.items()})
+def signals(found: Sequence[Candidate], cue: Cue) -> dict[str, Column]:
+    """Return each signal's column: by name, a number a candidate."""
+    speakers = cues.named(cue.text, {one.author for one in found})
+    terms = _asked_about(cue, speakers)
+    own = _counts((one.words for one in found), terms)
+    before = _counts((one.before for one in found), terms)
+    date = _dates(found, terms)
+    rarity = _rarity(own)
+    met = own + BEFORE * before + DATE * date
+    vector = _scaled(np.array([one.similarity for one in found]))
+    text = _scaled(_bm25(met, rarity, _lengths(found)))
+    asked = np.array([one.asked for one in found], dtype=float)
+    return {
+        # The two that find it: what it means, and the words that it shares, rare ones more.
+        "vector": vector,
+        "text": text,
+        # How much of what is asked it speaks of, with the turn before it and its date, and by itself: BM25 alone would
+        # let one rare word outweigh all others.
+        "coverage": (met > 0) @ rarity,
+        "own": (own > 0) @ rarity,
+        # The turn before it asks, and asks about the same: then this is the answer.
+        "answers": asked * ((before > 0) @ rarity),
+        "asked": asked,
+        # Something else in the same session fits: people stay with a subject.
+        "session": _session(found, BESIDE * vector + BESIDE * text),
+        # It is said by whom the question is about. Small: questions that name the wrong speaker must find their turn.
+        "speaker": np.array([_speaks(one, cue, speakers) for one in found], dtype=float),
+        "length": np.minimum([_length(one.words) for one in found], ENOUGH) / ENOUGH,
+        # When something was is asked, and it names a time.
+        "dated": np.array([cue.when and _TIMES.search(one.words) is not None for one in found], dtype=float),
+        # It was said at the time that the question names.
+        "when": np.array([any(window.holds(one.sent_at) for window in cue.windows) for one in found], dtype=float),
+        # Who asks tells little.
+        "asks": np.array([one.asks for one in found]),
+    }
 
 
-def _scaled(values: Iterable[float]) -> Callable[[float], float]:
-    """Return the function that maps the lowest value to 0 and the highest to 1; where all are alike, to 1."""
-    known = list(values)
-    low, high = min(known, default=0.0), max(known, default=0.0)
-    if high <= low:
-        return lambda value: 1.0 if value > 0 else 0.0
-    return lambda value: (value - low) / (high - low)
+# Words that tell a time, as stems.
+_TIMES = re.compile(
+    rb"(?:^| )(?:\d{1,2}(?:st|nd|rd|th)|(?:19|20)\d\d|%s)(?= |$)"
+    % "|".join(
+        stems(
+            "yesterday today tonight tomorrow ago last next recently since week weekend month year "
+            + " ".join([*MONTHS, *WEEKDAYS]).title()
+        )
+    ).encode()
+)
+
+
+def _asked_about(cue: Cue, speakers: Iterable[str]) -> list[bytes]:
+    """Return the stems that an answer may repeat: not the names of who speaks, unless there is nothing else."""
+    names = {stem for speaker in speakers for stem in stems(speaker)}
+    return [term.encode() for term in cue.terms if term not in names] or [term.encode() for term in cue.terms]
+
+
+def _counts(texts: Iterable[bytes], terms: Sequence[bytes]) -> Column:
+    """Return how often each text holds each term, shape (texts, terms)."""
+    padded = [b" %b " % term for term in terms]
+    rows = [[text.count(term) for term in padded] for text in (b" %b " % text for text in texts)]
+    return np.array(rows, dtype=float).reshape(len(rows), len(terms))
+
+
+def _dates(found: Sequence[Candidate], terms: Sequence[bytes]) -> Column:
+    """Return which terms name the day that each candidate was said on, shape (candidates, terms)."""
+    matches = np.zeros((len(found), len(terms)))
+    for place, term in enumerate(terms):
+        part = _DATE_PARTS.get(term) or (int(term) if term.isdigit() and len(term) <= 4 else None)
+        if part is not None:
+            for at, one in enumerate(found):
+                moment = datetime.fromtimestamp(one.sent_at / 1000, UTC)
+                told = (MONTHS[moment.month - 1], WEEKDAYS[moment.weekday()], moment.day, moment.year)
+                matches[at, place] = part in told
+    return matches
+
+
+_DATE_PARTS = {stems(name.title())[0].encode(): name for name in (*MONTHS, *WEEKDAYS)}
+
+
+def _rarity(own: Column) -> Column:
+    """Return how much each term tells, by how few of the candidates hold it; all terms together have 1.
+
+    Counted among the candidates: what others say in places that cannot be read here has no part in it.
+    """
+    held = (own > 0).sum(axis=0)
+    weight: Column = np.log(1 + (len(own) - held + 0.5) / (held + 0.5))
+    total = float(weight.sum())
+    return weight / total if total else weight
+
+
+def _lengths(found: Sequence[Candidate]) -> Column:
+    return np.array([_length(one.words) + BEFORE * _length(one.before) for one in found])
+
+
+def _length(words: bytes) -> int:
+    return words.count(b" ") + 1 if words else 0
+
+
+def _bm25(counts: Column, rarity: Column, lengths: Column) -> Column:
+    """Return Robertson's BM25 over weighted counts (BM25F: Robertson, Zaragoza and Taylor, CIKM 2004)."""
+    norm = K1 * (1 - B + B * lengths / max(float(lengths.mean()), 1.0))
+    scores: Column = (counts * (K1 + 1) / (counts + norm[:, None])) @ rarity
+    return scores
+
+
+def _session(found: Sequence[Candidate], fits: Column) -> Column:
+    """Return for each candidate how well the best other one fits that was said in the same session."""
+    order = sorted(range(len(found)), key=lambda at: (found[at].conversation, found[at].sent_at))
+    best = np.zeros(len(found))
+    session: list[int] = []
+    for place, at in enumerate(order):
+        session.append(at)
+        if place + 1 == len(order) or _apart(found[at], found[order[place + 1]]):
+            top = sorted(session, key=lambda one: -fits[one])
+            for one in session:
+                others = top[1:2] if one == top[0] else top[:1]
+                best[one] = fits[others[0]] if others else 0.0
+            session = []
+    return best
+
+
+def _apart(one: Candidate, following: Candidate) -> bool:
+    return one.conversation != following.conversation or following.sent_at - one.sent_at > SESSION
+
+
+def _speaks(one: Candidate, cue: Cue, speakers: Iterable[str]) -> bool:
+    """Tell whether a candidate is said by whom the question is about: a name, the asker ("I"), the bot ("you")."""
+    if one.role == "assistant":
+        return cue.yours
+    return one.author in speakers or (cue.mine and one.person == cue.person)
+
+
+def _scaled(values: Column) -> Column:
+    """Map the lowest value to 0 and the highest to 1; where all are alike, to 1 if they are above 0."""
+    low, high = float(values.min()), float(values.max())
+    return (values - low) / (high - low) if high > low else (values > 0).astype(float)

@@ -67,11 +67,20 @@ class Forgotten:
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """A turn that recall found, and why: the weighted score and each signal that went into it."""
+    """A turn that recall found, and why: the weighted score and each signal that went into it.
+
+    span: where in the turn's text the passage stands that was found, in characters; None: all of it.
+    """
 
     turn: Turn
     score: float
     signals: Mapping[str, float]
+    span: tuple[int, int] | None = None
+
+    @property
+    def excerpt(self) -> str:
+        """What was found of the turn's text."""
+        return self.turn.text if self.span is None else self.turn.text[slice(*self.span)]
 
 
 @dataclass(frozen=True, slots=True)

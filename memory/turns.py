@@ -1,6 +1,6 @@
 """Turns in Redis: a hash each, its place in the conversation's timeline, and the recent window."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -10,19 +10,51 @@ from memory.batch import Answer, Argument, Batch
 from memory.keys import Keys, TenantKeys, tag
 from memory.records import Role, Status, Turn, answer_id
 from memory.scope import Scope
+from memory.views import Passage
 
 FIELDS = ("id", "conversation", "person", "author", "role", "text", "sent_at", "status", "to")
 
 BEFORE_BYTES = 400  # of the previous turn, in the text index: long ones would drown the turn itself
 
-# Lua that other scripts begin with: what a turn holds of the one before it. Its words go along only where both can be
-# recalled by the same people: else a search would tell what was said behind closed doors.
+# Lua that other scripts begin with. `before`: what a turn holds of the one before it, that is its words and whether it
+# asks. They go along only where both can be recalled by the same people: else a search would tell what was said behind
+# closed doors. `follow` lets a turn, with all its passages, hold those of the turn that comes before it now.
 BEFORE = f"""
 local function before(turns, last, reach)
-  if not last then return '' end
-  local previous = redis.call('HMGET', turns .. string.sub(last, 17), 'words', 'reach')
-  if not previous[1] or previous[2] ~= reach then return '' end
-  return string.sub(previous[1], 1, {BEFORE_BYTES})
+  if not last then return '', '' end
+  local previous = redis.call('HMGET', turns .. string.sub(last, 17), 'words', 'reach', 'asks')
+  if not previous[1] or previous[2] ~= reach then return '', '' end
+  return string.sub(previous[1], 1, {BEFORE_BYTES}), tonumber(previous[3] or '0') > 0 and '1' or ''
+end
+local function follow(turns, passages, place, last)
+  local digest = string.sub(place, 17)
+  local turn = redis.call('HMGET', turns .. digest, 'reach', 'before', 'asked', 'passages')
+  if not turn[1] then return end
+  local words, asked = before(turns, last, turn[1])
+  if words == turn[2] and asked == (turn[3] or '') then return end
+  redis.call('HSET', turns .. digest, 'before', words, 'asked', asked)
+  for number = 1, tonumber(turn[4] or '0') do
+    redis.call('HSET', passages .. digest .. ':' .. number, 'before', words, 'asked', asked)
+  end
+end
+"""
+# Lua that other scripts begin with, too. `store` writes a turn's further passages, each given as the number of its
+# fields and the fields; `scrap` deletes them.
+PASSAGES = """
+local function store(passages, digest, reach, words, asked, given, at)
+  local number = 0
+  while at <= #given do
+    number = number + 1
+    local count = tonumber(given[at])
+    local key = passages .. digest .. ':' .. number
+    redis.call('HSET', key, 'reach', reach, 'before', words, 'asked', asked, unpack(given, at + 1, at + count))
+    at = at + count + 1
+  end
+end
+local function scrap(turns, passages, digest)
+  for number = 1, tonumber(redis.call('HGET', turns .. digest, 'passages') or '0') do
+    redis.call('DEL', passages .. digest .. ':' .. number)
+  end
 end
 """
 
@@ -33,13 +65,14 @@ end
 _REMEMBER = (
     conversations.TOLD
     + BEFORE
+    + PASSAGES
     + """
-local turn, timeline, order, speakers, spoken, paused, asked = unpack(KEYS, 7)
-local tag, public, carried, records, turns, digest, speaker, sent_at, person = unpack(ARGV)
-local live, facts = ARGV[10] == '1', tonumber(ARGV[11])
-local reach, closing = told(KEYS, tag, public, carried, records, {unpack(ARGV, 12, 11 + facts)}, false)
+local turn, timeline, order, speakers, spoken, paused, answered = unpack(KEYS, 7)
+local tag, public, carried, records, turns, passages, digest, speaker, sent_at, person = unpack(ARGV)
+local live, facts = ARGV[11] == '1', tonumber(ARGV[12])
+local reach, closing = told(KEYS, tag, public, carried, records, {unpack(ARGV, 13, 12 + facts)}, false)
 if live and redis.call('SISMEMBER', paused, person) == 1 then return 'paused' end
-if live and asked ~= turn and redis.call('EXISTS', asked) == 0 then return 'forgotten' end
+if live and answered ~= turn and redis.call('EXISTS', answered) == 0 then return 'forgotten' end
 if redis.call('EXISTS', turn) == 1 then return 'known' end
 local last = redis.call('ZRANGE', timeline, sent_at, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 1)[1]
 local place = string.format('%016x', redis.call('INCR', order)) .. digest
@@ -48,12 +81,17 @@ if speaker ~= '' then
   redis.call('ZADD', speakers, 'GT', sent_at, speaker)
   redis.call('HINCRBY', spoken, speaker, 1)
 end
-redis.call('HSET', turn, 'place', place, 'before', before(turns, last, reach), 'reach', reach, unpack(ARGV, 12 + facts))
+local words, asked = before(turns, last, reach)
+local at = 13 + facts
+local count = tonumber(ARGV[at])
+redis.call(
+  'HSET', turn, 'place', place, 'before', words, 'asked', asked, 'reach', reach, unpack(ARGV, at + 1, at + count)
+)
+store(passages, digest, reach, words, asked, ARGV, at + count + 1)
 local rank = redis.call('ZRANK', timeline, place)
 local following = redis.call('ZRANGE', timeline, rank + 1, rank + 1)[1]
 if following then  -- it came late: the next turn no longer holds the words of the one before, which may be forgotten
-  local next = turns .. string.sub(following, 17)
-  redis.call('HSET', next, 'before', before(turns, place, redis.call('HGET', next, 'reach')))
+  follow(turns, passages, following, place)
 end
 return closing and 'closing' or 'new'
 """
@@ -91,18 +129,21 @@ class Written(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A turn's vector as the index holds it, and the generation of the index that it is for."""
+    """A passage's vector as the index holds it, and the generation of the index that it is for."""
 
     generation: int
     vector: bytes
 
 
+Indexed = tuple[Passage, Stored | None]  # a passage, and its vector where that is known
+
+
 def remember(
-    batch: Batch, keys: Keys, scope: Scope, turn: Turn, stored: Stored | None, *, live: bool = False
+    batch: Batch, keys: Keys, scope: Scope, turn: Turn, indexed: Sequence[Indexed], *, live: bool = False
 ) -> Answer[Written]:
     """Add a turn; where one of this id is there already, that stays as it is.
 
-    One without a vector is found by its words alone, until it is embedded. live: it is being said now, so neither
+    A passage without a vector is found by its words alone, until it is embedded. live: it is being said now, so neither
     what a paused person says is kept nor the answer to a turn that has been forgotten meanwhile.
     """
     mine = keys.tenant(scope.tenant)
@@ -127,6 +168,7 @@ def remember(
         *names,
         *conversations.told_arguments(mine, scope),
         mine.turns,
+        mine.passages,
         digest,
         speaker(turn),
         turn.sent_at,
@@ -134,7 +176,8 @@ def remember(
         int(live),
         len(facts),
         *facts,
-        *_pairs(mine, scope, turn, stored),
+        *counted({**_fields(mine, scope, turn), **found_by(turn, indexed)}),
+        *further(scope.conversation_tag, turn, indexed),
         read=lambda reply: Written(reply.decode()),
     )
 
@@ -149,8 +192,9 @@ def speaker(turn: Turn) -> str:
     return turn.author if turn.role == "user" else ""
 
 
-def _pairs(mine: TenantKeys, scope: Scope, turn: Turn, stored: Stored | None) -> list[Argument]:
-    pairs: dict[str, Argument] = {
+def _fields(mine: TenantKeys, scope: Scope, turn: Turn) -> dict[str, Argument]:
+    """Return what a turn is, and what it is listed by."""
+    fields: dict[str, Argument] = {
         "id": turn.id,
         "conversation": scope.conversation,
         "person": turn.person,
@@ -162,14 +206,44 @@ def _pairs(mine: TenantKeys, scope: Scope, turn: Turn, stored: Stored | None) ->
         "tenant_tag": mine.digest,
         "conversation_tag": scope.conversation_tag,
         "person_tag": tag("person", scope.tenant, turn.to or turn.person),
-        "words": views.body(turn.text),
         "heading": views.heading(turn.author, turn.sent_at),
     }
-    if turn.to is not None:
-        pairs["to"] = turn.to
+    return fields if turn.to is None else {**fields, "to": turn.to}
+
+
+def found_by(turn: Turn, indexed: Sequence[Indexed]) -> dict[str, Argument]:
+    """Return what the turn itself is found by: its first passage, and how many others there are."""
+    fields = _passage(turn, *indexed[0])
+    return {**fields, "passages": len(indexed) - 1} if len(indexed) > 1 else fields
+
+
+def further(room: str, turn: Turn, indexed: Sequence[Indexed]) -> list[Argument]:
+    """Return the fields of the passages after the first, as `store` takes them. room: the conversation's tag."""
+    shared: dict[str, Argument] = {
+        "conversation_tag": room,
+        "person": turn.person,
+        "author": turn.author,
+        "role": turn.role,
+        "sent_at": turn.sent_at,
+        "heading": views.heading(turn.author, turn.sent_at),
+    }
+    return [item for one in indexed[1:] for item in counted({**shared, **_passage(turn, *one)})]
+
+
+def _passage(turn: Turn, passage: Passage, stored: Stored | None) -> dict[str, Argument]:
+    fields: dict[str, Argument] = {"words": passage.words}
+    if passage.asks:
+        fields["asks"] = passage.asks
+    if passage.span != (0, len(turn.text)):
+        fields["span"] = "{}:{}".format(*passage.span)
     if stored is not None:
-        pairs |= {"embedded": stored.generation, views.vector_field(stored.generation): stored.vector}
-    return [item for pair in pairs.items() for item in pair]
+        fields |= {"embedded": stored.generation, views.vector_field(stored.generation): stored.vector}
+    return fields
+
+
+def counted(fields: Mapping[str, Argument]) -> list[Argument]:
+    """Return names and values, behind how many items they are."""
+    return [2 * len(fields), *(item for pair in fields.items() for item in pair)]
 
 
 def recent(batch: Batch, keys: Keys, scope: Scope, count: int) -> Answer[tuple[Turn, ...]]:

@@ -1,17 +1,22 @@
-"""What of a turn is indexed: the vector's text, the text fields, and the schema that holds them.
+"""What of a turn is indexed: its passages, what the vector sees of each, the text fields, and the schema.
 
-The vector sees the turn alone: a previous turn in it hurts. The text index sees speaker, date and the previous turn
-too: people ask "what did Ada say in May about it?", and an answer seldom repeats the words of its question.
+A passage is what is found: the whole of a short turn, a piece of a long one. The vector sees who says it and what they
+state: a question says little of what an answer will be found by, and a previous turn in the vector hurts. The text
+index sees speaker, date and the previous turn too: people ask "what did Ada say in May about it?", and an answer seldom
+repeats the words of its question.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from memory import split
 from memory.errors import VectorError
 from memory.keys import Keys
+from memory.records import Turn
 from memory.words import stems
 
 if TYPE_CHECKING:
@@ -19,7 +24,11 @@ if TYPE_CHECKING:
 
 DType = Literal["float16", "float32"]
 
-SCHEMA = 2  # of the fields below; an index of an older schema is migrated (see generations.py)
+SCHEMA = 3  # of the fields below; an index of an older schema is migrated (see migrate.py)
+
+FEWEST_STATED = 4  # words; fewer beside a question are a greeting
+
+_SENTENCE_END = re.compile(r"(?<=[.!?\u3002\uff01\uff1f])\s+|\n+|(?<=[\u3002\uff01\uff1f])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,7 @@ def schema(keys: Keys, generation: int, dim: int, options: IndexOptions) -> "Ind
         {
             "index": {
                 "name": keys.generation(generation),
-                "prefix": keys.turns,
+                "prefix": [keys.turns, keys.passages],
                 "key_separator": "",
                 "storage_type": "hash",
                 "stopwords": [],
@@ -81,6 +90,48 @@ def schema(keys: Keys, generation: int, dim: int, options: IndexOptions) -> "Ind
             ],
         }
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What is found of a turn: all of it, or a piece. span: where it stands in the turn's text, in characters.
+
+    said: what the vector sees. words: its own words as stems. asks: how many percent of its sentences are questions.
+    """
+
+    span: split.Span
+    said: str
+    words: str
+    asks: int
+
+
+def passages(turn: Turn) -> list[Passage]:
+    """Return a turn's passages, the first of which is indexed with the turn itself."""
+    return [_passage(turn.author, turn.text[start:end], (start, end)) for start, end in split.spans(turn.text)]
+
+
+def _passage(author: str, text: str, span: split.Span) -> Passage:
+    return Passage(span, said(author, text), body(text), asks(text))
+
+
+def said(author: str, text: str) -> str:
+    """Return what the vector sees: 'Ada: I went to the lake.'; questions are left out where something is stated too."""
+    stated = " ".join(sentence for sentence in _sentences(text) if not _asks(sentence))
+    return f"{author}: {stated if len(stated.split()) >= FEWEST_STATED else text}"
+
+
+def asks(text: str) -> int:
+    """Return how many percent of a text's sentences are questions."""
+    sentences = _sentences(text)
+    return round(100 * sum(map(_asks, sentences)) / max(len(sentences), 1))
+
+
+def _sentences(text: str) -> list[str]:
+    return [sentence for sentence in _SENTENCE_END.split(text) if sentence.strip()]
+
+
+def _asks(sentence: str) -> bool:
+    return sentence.rstrip(" \"')*_").endswith(("?", "\uff1f"))
 
 
 def heading(author: str, sent_at: int) -> str:

@@ -28,6 +28,12 @@ def reach(scope: Scope, closed: Closed) -> Within:
     return Within(f"({_recalled(scope)})=>{{$weight:0}}{without}", {**held, **shut})
 
 
+def turns(scope: Scope, closed: Closed) -> Within:
+    """Return what may be recalled here, a turn each: their further passages carry no tenant's tag."""
+    mine = reach(scope, closed)
+    return Within(f"({mine.clause}) @tenant_tag:{{$tenant}}", {**mine.params, "tenant": tag("tenant", scope.tenant)})
+
+
 def theirs(scope: Scope, closed: Closed) -> Within:
     """Return what may be recalled here, and wherever it was said, what the person said and what answers them."""
     held, shut = _held(scope), _shut(scope, closed)

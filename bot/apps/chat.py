@@ -132,7 +132,7 @@ class ChatApp:
             count = self._model.tokenizer.count
             cut = max(count(words) - count(unnamed(text, _asker(incoming, who))), 1)
         room = self.budget - self._cost([system, self._message(incoming, text, (), who)])
-        pool = [one for one in context.recalled if self._quotable(one.turn, text if cut else words)]
+        pool = [one for one in context.recalled if self._quotable(one, text if cut else words)]
         window = self._newest(recent, room // 2, who)
         recalled = self._best(pool, window, room - self._spent(window, who), incoming, who)
         window = self._newest(recent, room - self._quoted(recalled, incoming, who), who)
@@ -170,7 +170,7 @@ class ChatApp:
             {
                 "day": day(one.turn, zone),
                 "author": who.name(one.turn),
-                "quote": quoted(one.turn.text),
+                "quote": quoted(one.excerpt),
                 "sent_at": one.turn.sent_at,
                 "rank": rank,
             }
@@ -224,10 +224,10 @@ class ChatApp:
         unseen = [one for one in pool if one.turn not in window]
         return budget.fill(unseen, room, lambda one: self._quoted([one], incoming, who))[: self._options.recall]
 
-    def _quotable(self, turn: Turn, message: str) -> bool:
+    def _quotable(self, one: Recalled, message: str) -> bool:
         """Tell whether quoting a turn may help: not where it is empty, or says what the message says already."""
-        said = plain(turn.text).strip()
-        if not said or said == message.strip() or self._own(turn):
+        said = plain(one.excerpt).strip()
+        if not said or said == message.strip() or self._own(one.turn):
             return False
         return not self._options.small or (_asks(message) and not _asks(said))
 
@@ -242,9 +242,7 @@ class ChatApp:
         """Return the tokens of the recalled turns as they stand in the prompt, each with its line's overhead."""
         count = self._model.tokenizer.count
         zone = ZoneInfo(incoming.timezone)
-        return sum(
-            6 + count(f"{day(one.turn, zone)}, {who.name(one.turn)}: {quoted(one.turn.text)}") for one in recalled
-        )
+        return sum(6 + count(f"{day(one.turn, zone)}, {who.name(one.turn)}: {quoted(one.excerpt)}") for one in recalled)
 
     def _cost(self, messages: Sequence[Message]) -> int:
         return budget.prompt_cost(messages, self._model.tokenizer)

@@ -1,4 +1,4 @@
-"""A whole turn is three round trips to Redis: claim and glance; recall and remember; the reply."""
+"""A whole turn is four round trips to Redis: claim and glance; recall and remember; what was recalled; the reply."""
 
 from collections.abc import Callable
 
@@ -23,16 +23,16 @@ def trips(client: "redis.asyncio.Redis", monkeypatch: pytest.MonkeyPatch) -> lis
     return sent
 
 
-async def test_a_turn_is_three_round_trips(talk, trips):
+async def test_a_turn_is_four_round_trips(talk, trips):
     bot = talk("Warm up.", "Rex.")
     await bot.say("My dog is called Rex")
     trips.clear()
     await bot.say("What is my dog called?")
-    assert len(trips) == 3
+    assert len(trips) == 4
 
 
-async def test_a_recall_is_two_round_trips(memory: Memory, here, say, trips):
+async def test_a_recall_is_three_round_trips(memory: Memory, here, say, trips):
     await memory.remember(here, [say("My dog is called Rex")])
     trips.clear()
     await memory.recall(here, "What is my dog called?")
-    assert len(trips) == 2
+    assert len(trips) == 3
