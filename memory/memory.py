@@ -26,6 +26,7 @@ from memory import (
 )
 from memory import cue as cues
 from memory.batch import Answer, Batch, explaining
+from memory.census import Census
 from memory.cue import Cue
 from memory.embedder import Embedder, Vector
 from memory.errors import LoreError
@@ -95,6 +96,7 @@ class Memory:
         self.keys = keys
         self._options = options
         self._weights = weights
+        self._census = Census()
         self.chores = asyncio.Event()  # set when there is something for `upkeep` to do at once
 
     @classmethod
@@ -126,14 +128,14 @@ class Memory:
         names = turns.speakers(batch, self.keys, scope)
         closed = conversations.closed(batch, self.keys, scope.tenant)
         paused = wishes.paused(batch, self.keys, scope)
-        return embeddings.look_up(
-            batch,
-            self.keys,
-            scope,
-            self.embedder.name,
-            text,
-            read=lambda cached: Glance(text, names.value, cached, closed.value, paused.value),
-        )
+        index = self.keys.generation(self.generation.number)
+        counted = self._census.ask(batch, index, scope.held, cues.terms(text))
+
+        def read(cached: embeddings.Cached) -> Glance:
+            counted()
+            return Glance(text, names.value, cached, closed.value, paused.value)
+
+        return embeddings.look_up(batch, self.keys, scope, self.embedder.name, text, read=read)
 
     async def hear(self, scope: Scope, turn: Turn, *, k: int, window: int, glance: Glance | None = None) -> Context:
         """Recall what belongs to a turn, read the recent window, and remember the turn.
@@ -417,8 +419,8 @@ class Memory:
             embeddings.keep(batch, self.keys, scope, self.embedder.name, glance.text, known.vectors)
 
     def _search(self, batch: Batch, scope: Scope, closed: Closed, vector: Vector | None, cue: Cue) -> query.Search:
-        mine = within.reach(scope, closed)
-        return query.search(batch, self.keys, mine, self.generation.number, vector, cue, self._options)
+        mine, plan = within.reach(scope, closed), self._census.plan(scope.held, cue.terms)
+        return query.search(batch, self.keys, mine, self.generation.number, vector, cue, plan, self._options)
 
     async def _told(self, scope: Scope, ranked: Sequence[Ranked]) -> list[Recalled]:
         """Read the turns of what was ranked; those that have been forgotten meanwhile are left out."""

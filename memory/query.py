@@ -8,6 +8,7 @@ import numpy as np
 
 from memory import turns
 from memory.batch import Answer, Argument, Batch
+from memory.census import Plan
 from memory.cue import Cue
 from memory.embedder import Vector
 from memory.keys import Keys, digest_of
@@ -32,6 +33,7 @@ def search(
     generation: int,
     vector: Vector | None,
     cue: Cue,
+    plan: Plan,
     options: IndexOptions,
     candidates: int = CANDIDATES,
 ) -> "Search":
@@ -40,10 +42,16 @@ def search(
     Without a vector, there is no search by meaning.
     """
     field, index = vector_field(generation), keys.generation(generation)
+    # Left to itself, the engine compares all that is in reach one by one, however much that is.
+    nearest_by = f"KNN {candidates} @{field} $vector{' HYBRID_POLICY BATCHES' if plan.graph else ''} EF_RUNTIME $ef"
     nearest: Answer[list[Row]] | None = None
     if vector is not None:
         nearest = batch.ask(
-            *("FT.SEARCH", index, f"({within.clause})=>[KNN {candidates} @{field} $vector EF_RUNTIME $ef AS distance]"),
+            *(
+                "FT.SEARCH",
+                index,
+                f"({within.clause})=>[{nearest_by} AS distance]",
+            ),
             *_returning(*WEIGHED, "distance"),
             *("SORTBY", "distance", "LIMIT", 0, candidates),
             *parameters(
@@ -52,10 +60,10 @@ def search(
             read=_rows,
         )
     others: list[Answer[list[Row]]] = []
-    if cue.terms:
+    if plan.terms:
         others.append(
             batch.ask(
-                *("FT.SEARCH", index, _any_of(cue.terms, within.clause), "VERBATIM", "SCORER", "BM25STD"),
+                *("FT.SEARCH", index, _any_of(plan.terms, within.clause), "VERBATIM", "SCORER", "BM25STD"),
                 *_returning(*WEIGHED, field),
                 *("LIMIT", 0, candidates),
                 *parameters(within.params),
