@@ -63,7 +63,7 @@ async def test_what_is_counted_steers_the_search(memory: Memory, here: Scope, sa
 async def test_a_count_is_of_what_the_scope_may_read(memory: Memory, here: Scope, say):
     other = Scope("local:bob", "main", "bob", here.audience)
     await memory.remember(other, [say("a dog") for _ in range(9)])
-    await memory.remember(here, [say("a dog")] + [say("a lake") for _ in range(4)])
+    await memory.remember(here, [say("a lake") for _ in range(4)] + [say("a dog")])
     elsewhere = Scope(here.tenant, "elsewhere", "ada", here.audience)
     for _ in range(3):
         await memory.recall(elsewhere, "dog")
