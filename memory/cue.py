@@ -20,6 +20,11 @@ _ADDRESS = re.compile(
     r"|remind me|tell me|help me|give me|show me|let me know|thank you)\b",
     re.IGNORECASE,
 )
+_NOW = re.compile(
+    r"\b(?:now|nowadays|current|currently|latest|most recent|most recently|at present|at the moment|these days|still"
+    r"|any ?more|in the end)\b",
+    re.IGNORECASE,
+)
 _ASKING_WHEN = frozenset("when date day week month year long ago since".split())
 
 
@@ -28,7 +33,8 @@ class Cue:
     """A message as what it asks for.
 
     query: what the vector search is given. terms: stems for the text search. person: who asks; mine, yours: whether it
-    is about them, or about what the bot said. when: whether a time is asked for. windows: the times that it names.
+    is about them, or about what the bot said. when: whether a time is asked for; now: whether it is about how things
+    are now. windows: the times that it names.
     """
 
     text: str
@@ -38,6 +44,7 @@ class Cue:
     mine: bool = False
     yours: bool = False
     when: bool = False
+    now: bool = False
     windows: tuple[Window, ...] = ()
 
 
@@ -53,6 +60,7 @@ def read(text: str, speakers: Iterable[str] = (), *, person: str = "", at: int |
         mine=not plain.isdisjoint(_MINE),
         yours=not plain.isdisjoint(_YOURS),
         when=not _ASKING_WHEN.isdisjoint(asked),
+        now=_NOW.search(text) is not None,
         windows=tuple(times.windows(text, datetime.fromtimestamp(at / 1000, UTC) if at is not None else None)),
     )
 

@@ -69,6 +69,8 @@ class Weights:
     length: float = 0.02
     dated: float = 0.08
     when: float = 0.08
+    latest: float = 0.08
+    bot: float = -0.06
     asks: float = -0.04
 
 
@@ -132,6 +134,10 @@ def signals(found: Sequence[Candidate], cue: Cue) -> dict[str, Column]:
         "dated": np.array([cue.when and _TIMES.search(one.words) is not None for one in found], dtype=float),
         # It was said at the time that the question names.
         "when": np.array([any(window.holds(one.sent_at) for window in cue.windows) for one in found], dtype=float),
+        # How things are now was said last.
+        "latest": cue.now * _scaled(np.array([float(one.sent_at) for one in found])),
+        # What people say of themselves is what is asked for later, rather than the bot's advice.
+        "bot": np.array([one.role == "assistant" for one in found], dtype=float),
         # Who asks tells little.
         "asks": np.array([one.asks for one in found]),
     }

@@ -96,6 +96,13 @@ def test_short_turns_and_questions_hold_less():
     assert signal("asks", "x", turn("a", asks=0.5), turn("b")) == [0.5, 0.0]
 
 
+def test_how_things_are_now_was_said_last_and_by_people():
+    found = (turn("a"), turn("b", sent_at=MAY_8 + HOUR, author="Lorebot", role="assistant"))
+    assert signal("latest", "Where do I live now?", *found) == [0.0, 1.0]
+    assert signal("latest", "Where did I live?", *found) == [0.0, 0.0]
+    assert signal("bot", "Where do I live?", *found) == [0.0, 1.0]
+
+
 def test_a_score_is_the_weighted_sum_of_its_signals():
     found = [turn("a", "the dog", similarity=0.9), turn("b", "the lake", similarity=0.3)]
     weights = Weights()
