@@ -11,6 +11,7 @@ from typing import Any
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bot import observe, settings, wiring
@@ -170,12 +171,13 @@ async def _measure(wanted: Wanted, cases: Sequence[Case], *, timed: bool = False
     if wanted.out is not None:
         lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in reports.rows(run))
         wanted.out.write_text("".join(lines), encoding="utf-8")
-    if wanted.plot is not None:
-        pictures.draw(report, f"{wanted.file.name}: {len(run.asked):,} questions, {run.turns:,} turns", wanted.plot)
     if wanted.json:
         print(json.dumps(report))
     else:
         _print(report)
+    if wanted.plot is not None:
+        title = f"{wanted.file.name}: {len(run.asked):,} questions, {run.turns:,} turns, 95% intervals"
+        pictures.draw(report, title, wanted.plot)
 
 
 async def _run(config: settings.Settings, cases: Sequence[Case], *, timed: bool, apart: bool) -> runs.Run:
@@ -216,18 +218,19 @@ def _print(report: Mapping[str, Any]) -> None:
         console.print(_table("", report))
     if idle := report.get("small_talk"):
         asked, recalled = idle["questions"], idle["recalled"]
-        console.print(f"small talk: {recalled:g} turns recalled on average ({asked} times), none should be")
+        console.print(f"small talk: {asked:,} asked, {recalled:g} turns recalled on average; none should be")
     for what, figures in report["latency_ms"].items():
         console.print(f"{what}: p50 {figures['p50']:.1f} ms, p95 {figures['p95']:.1f} ms a turn, embedding included")
 
 
 def _table(what: str, report: Mapping[str, Any]) -> Table:
-    table = Table(what, box=SIMPLE_HEAD, padding=(0, 1))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column(what, overflow="fold")
     table.add_column("n", justify="right", no_wrap=True)
     for name in SHOWN:
         table.add_column(name, justify="right", no_wrap=True)
     for category, scores in report["by_category"].items():
-        table.add_row(clean(category), *_figures(scores, report["intervals_by_category"][category]))
+        table.add_row(escape(clean(category)), *_figures(scores, report["intervals_by_category"][category]))
     table.add_section()
     table.add_row("overall", *_figures(report["overall"], report["intervals"]))
     return table
@@ -237,7 +240,7 @@ def _figures(scores: Mapping[str, float], intervals: Mapping[str, Sequence[float
     if not intervals:
         return ["0", *("" for _ in SHOWN)]
     half = {name: (intervals[name][1] - intervals[name][0]) / 2 for name in SHOWN}
-    return [str(scores["questions"]), *(f"{scores[name]:.3f} ±{half[name]:.2f}" for name in SHOWN)]
+    return [str(scores["questions"]), *(f"{scores[name]:.3f} ±{half[name]:.2f}".replace("±0", "±") for name in SHOWN)]
 
 
 def _print_comparison(found: comparison.Comparison) -> None:
@@ -252,14 +255,16 @@ def _print_comparison(found: comparison.Comparison) -> None:
 
 
 def _compared(what: str, metrics: Mapping[str, comparison.Compared]) -> Table:
-    table = Table(what, box=SIMPLE_HEAD, padding=(0, 1))
+    table = Table(what, box=SIMPLE_HEAD, pad_edge=False)
     for name in ("n", "A", "B", "B - A", "95% interval", "p"):
         table.add_column(name, justify="right", no_wrap=True)
     for name, one in metrics.items():
         low, high = one.interval
         p = "<0.001" if one.p < 0.001 else f"{one.p:.3f}"
         around = f"{low:+.3f} to {high:+.3f}"
-        table.add_row(name, str(one.questions), f"{one.a:.3f}", f"{one.b:.3f}", f"{one.difference:+.3f}", around, p)
+        table.add_row(
+            escape(clean(name)), str(one.questions), f"{one.a:.3f}", f"{one.b:.3f}", f"{one.difference:+.3f}", around, p
+        )
     return table
 
 

@@ -36,20 +36,21 @@ def draw(report: Mapping[str, Any], title: str, file: Path) -> None:
         from matplotlib.figure import Figure
 
     levels = [("turns", report)] + ([("sessions", report["sessions"])] if "sessions" in report else [])
-    figure = Figure(figsize=(12, 0.6 + 3.9 * len(levels)), layout="constrained")
-    table = figure.subplots(len(levels), 3, squeeze=False, width_ratios=(3, 1, 1))
-    for (level, figures), (wide, by_rank, by_tokens) in zip(levels, table, strict=True):
-        _bars(wide, figures)
-        wide.set_title(f"{level}, by category", loc="left", fontsize=10)
+    wide = max(7, 2 + max(len(figures["by_category"]) for _, figures in levels))  # inches, of twelve or more
+    figure = Figure(figsize=(wide + 5, 0.6 + 3.9 * len(levels)), layout="constrained")
+    table = figure.subplots(len(levels), 3, squeeze=False, width_ratios=(wide / 2.4, 1, 1))
+    for (level, figures), (bars, by_rank, by_tokens) in zip(levels, table, strict=True):
+        _bars(bars, figures)
+        bars.set_title(f"{level}, by category", loc="left", fontsize=10)
         _line(by_rank, figures, RANKS, "recall@{}", f"{level} recalled")
         _line(by_tokens, figures, TOKENS, "recall@{}t", f"tokens of {level} recalled")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12)
+    figure.suptitle(_plain(title), x=0.01, ha="left", fontsize=12)
     figure.savefig(file, dpi=150)
 
 
 def _bars(axes: "Axes", figures: Mapping[str, Any]) -> None:
     groups = [
-        (_broken(name), scores, figures["intervals_by_category"][name])
+        (_plain(_broken(name)), scores, figures["intervals_by_category"][name])
         for name, scores in figures["by_category"].items()
     ]
     groups.append(("overall", figures["overall"], figures["intervals"]))
@@ -109,3 +110,8 @@ def _broken(name: str) -> str:
         else:
             lines[-1] = joined
     return "\n".join(line if len(line) <= _LABEL + 6 else f"{line[: _LABEL + 5]}…" for line in lines[:3])
+
+
+def _plain(text: str) -> str:
+    """Return text that matplotlib takes for no formula."""
+    return text.replace("$", r"\$")
