@@ -17,7 +17,8 @@ TOKENS = (500, 1000, 2000)
 
 # Okabe & Ito, 2008: told apart by the colour-blind and in print.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73")
-_LABEL = 14  # characters of a category before it is broken
+_LABELS = 90  # characters below all bars together
+_LABEL = 14  # characters of a category that there is always room for
 
 
 def ready() -> None:
@@ -49,8 +50,9 @@ def draw(report: Mapping[str, Any], title: str, file: Path) -> None:
 
 
 def _bars(axes: "Axes", figures: Mapping[str, Any]) -> None:
+    room = max(_LABEL, _LABELS // (len(figures["by_category"]) + 1))
     groups = [
-        (_plain(_broken(name)), scores, figures["intervals_by_category"][name])
+        (_plain(_broken(name, room)), scores, figures["intervals_by_category"][name])
         for name, scores in figures["by_category"].items()
     ]
     groups.append(("overall", figures["overall"], figures["intervals"]))
@@ -75,7 +77,8 @@ def _line(axes: "Axes", figures: Mapping[str, Any], steps: Sequence[int], name: 
     errors = _whiskers(values, [figures["intervals"].get(one) for one in names])
     axes.errorbar(range(len(steps)), values, yerr=errors, fmt="o-", color=_COLOURS[0], ecolor="#333333", capsize=3)
     for place, value in enumerate(values):
-        axes.annotate(f"{value:.2f}", (place, value), (7, -11), textcoords="offset points", fontsize=8)
+        beside = (7, 5 if value < 0.1 else -11)  # points; below the line, unless that is below the axis
+        axes.annotate(f"{value:.2f}", (place, value), beside, textcoords="offset points", fontsize=8)
     axes.set_xticks(range(len(steps)), [f"{step:,}" for step in steps], fontsize=9)
     axes.set_xlim(-0.4, len(steps) - 0.4)
     axes.set_xlabel(label, fontsize=9)
@@ -84,7 +87,7 @@ def _line(axes: "Axes", figures: Mapping[str, Any], steps: Sequence[int], name: 
 
 
 def _scale(axes: "Axes") -> None:
-    axes.set_ylim(0, 1)
+    axes.set_ylim(0, 1.03)
     axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     axes.tick_params(length=0)
     axes.grid(axis="y", color="#dddddd", linewidth=0.8)
@@ -100,16 +103,16 @@ def _whiskers(values: Sequence[float], around: Sequence[Sequence[float] | None])
     return [below, above]
 
 
-def _broken(name: str) -> str:
-    """Return a category's name in lines; the released data sets put hyphens where words end."""
+def _broken(name: str, room: int) -> str:
+    """Return a category's name in three lines at most; the released data sets put hyphens where words end."""
     lines = [""]
     for word in name.replace("-", "- ").split():
-        joined = lines[-1] + ("" if lines[-1].endswith("-") or not lines[-1] else " ") + word
-        if len(joined) > _LABEL and lines[-1]:
+        blank = "" if lines[-1] == "" or lines[-1].endswith("-") else " "
+        if lines[-1] and len(lines[-1] + blank + word) > room:
             lines.append(word)
         else:
-            lines[-1] = joined
-    return "\n".join(line if len(line) <= _LABEL + 6 else f"{line[: _LABEL + 5]}…" for line in lines[:3])
+            lines[-1] += blank + word
+    return "\n".join(line if len(line) <= room else f"{line[: room - 1]}…" for line in lines[:3])
 
 
 def _plain(text: str) -> str:

@@ -1,5 +1,7 @@
 """Readers of data sets: what they make of a file, and what they say of one that is wrong."""
 
+from pathlib import Path
+
 import pytest
 
 from bot.ingest import locomo, longmemeval, questions
@@ -10,6 +12,9 @@ from memory.records import Turn
 from memory.scope import Audience
 from memory.transfer import Exported
 from tests.bot.data_sets import TURN, haystack, jsonl, longmemeval_file
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
 
 # LoCoMo
 
@@ -196,3 +201,9 @@ def test_a_file_needs_turns_and_questions(tmp_path):
         questions.read(jsonl(tmp_path, {"question": "?", "relevant": []}))
     with pytest.raises(TransferError, match="cannot be read"):
         questions.read(tmp_path / "none.jsonl")
+
+
+def test_the_readme_shows_a_file_that_can_be_read(tmp_path):
+    shown = [line for line in README.splitlines() if line.startswith(('{"id": ', '{"question": '))]
+    [one] = questions.read(jsonl(tmp_path, *shown))
+    assert [asked.relevant for asked in one.questions] == [(("main", "1"),), (("main", "2"),), ()]
