@@ -202,9 +202,12 @@ def _check(wanted: Wanted) -> None:
             )
         pictures.ready()
     for name, file in (("--out", wanted.out), ("--plot", wanted.plot)):
+        if file is None:
+            continue
+        if file.exists() and file.samefile(wanted.file):
+            raise click.BadParameter(f"{file} is what is read; give another name", param_hint=name)
         try:
-            if file is not None:
-                file.open("ab").close()
+            file.open("ab").close()
         except OSError as error:
             raise click.BadParameter(f"{file} can't be written to: {error.strerror}", param_hint=name) from error
 

@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import cache, cached_property, partial
 
 from bot.evaluate.ranking import Ranking
 from bot.ingest.cases import READER, Case, Question
 from memory.conversations import Conversation
 from memory.errors import LoreError
 from memory.memory import Memory
-from memory.records import Recalled
+from memory.records import Turn
 from memory.scope import Audience, Scope
 from memory.transfer import Exported
 
@@ -52,14 +53,15 @@ async def run(memory: Memory, cases: Sequence[Case], count: Count, progress: Pro
     asked: list[Asked] = []
     added: list[float] = []
     for case in cases:
+        scope_of = partial(_scope, case)
         if timed:
-            added += [await _added(memory, case, one, progress) for one in case.said]
+            added += [await _added(memory, scope_of(one), one.turn, progress) for one in case.said]
         else:
-            await memory.bring_in(case.said, lambda one, case=case: _scope(case, one), progress=progress)  # type: ignore[misc]
+            await memory.bring_in(case.said, scope_of, progress=progress)
         await _embedded(memory)
-        label, tokens = _labels(case), _Tokens(case, count)
+        tenant = _Tenant(case, count)
         for question in case.questions:
-            asked.append(await _asked(memory, case, question, label, tokens))
+            asked.append(await _asked(memory, tenant, question))
             progress(1)
     return Run(tuple(asked), sum(len(one.said) for one in cases), tuple(added))
 
@@ -80,9 +82,9 @@ def work(cases: Sequence[Case]) -> int:
     return sum(len(one.said) + len(one.questions) for one in cases)
 
 
-async def _added(memory: Memory, case: Case, one: Exported, progress: Progress) -> float:
+async def _added(memory: Memory, scope: Scope, turn: Turn, progress: Progress) -> float:
     began = time.perf_counter()
-    await memory.remember(_scope(case, one), [one.turn])
+    await memory.remember(scope, [turn])
     seconds = time.perf_counter() - began
     progress(1)
     return seconds
@@ -98,58 +100,46 @@ async def _embedded(memory: Memory) -> None:
         raise LoreError(trouble)
 
 
-async def _asked(
-    memory: Memory, case: Case, question: Question, label: Callable[[str, str], Hashable], tokens: "_Tokens"
-) -> Asked:
+async def _asked(memory: Memory, tenant: "_Tenant", question: Question) -> Asked:
+    scope = tenant.scope(question)
     began = time.perf_counter()
-    found = await _recalled(memory, case, question)
+    found = await memory.recall(scope, question.text, RANKED)
     seconds = time.perf_counter() - began
     turns = Ranking(
-        relevant=tuple(label(*place) for place in question.relevant),
-        ranked=tuple(label(one.turn.conversation, one.turn.id) for one in found),
-        tokens=tuple(tokens.of_turn(one) for one in found),
+        relevant=tuple(tenant.label(*place) for place in question.relevant),
+        ranked=tuple(tenant.label(one.turn.conversation, one.turn.id) for one in found),
+        tokens=tuple(tenant.tokens(one.turn.text) for one in found),
     )
     sessions = None
     if question.sessions:
         ranked = tuple(dict.fromkeys(one.turn.conversation for one in found))
-        sessions = Ranking(question.sessions, ranked, tuple(tokens.of_session(one) for one in ranked))
+        sessions = Ranking(question.sessions, ranked, tuple(tenant.session_tokens[one] for one in ranked))
     return Asked(question, turns, sessions, seconds)
 
 
-async def _recalled(memory: Memory, case: Case, question: Question) -> list[Recalled]:
-    """Ask as the person would, where they would; a conversation that nothing was said in is a new public one."""
-    rooms = {one.turn.conversation: one.conversation for one in case.said}
-    room = rooms.get(question.conversation, Conversation(Audience.PUBLIC))
-    scope = Scope(case.tenant, question.conversation, question.person, room.audience, room.parent, room.open_to_parent)
-    return await memory.recall(scope, question.text, RANKED)
-
-
-def _labels(case: Case) -> Callable[[str, str], Hashable]:
-    """Return how a turn is named in the case: by its id, with its conversation only where several have that id."""
-    several = Counter(one.turn.id for one in case.said)
-    return lambda conversation, turn: turn if several[turn] < 2 else (conversation, turn)
-
-
-class _Tokens:
-    """What the turns and sessions of a case take in a prompt, their bare texts; each counted once and when needed."""
+class _Tenant:
+    """What is to be known of a case while it is asked about."""
 
     def __init__(self, case: Case, count: Count) -> None:
-        self._count = count
         self._case = case
-        self._turns: dict[str, int] = {}
-        self._sessions: dict[str, int] = {}
+        self._rooms = {one.turn.conversation: one.conversation for one in case.said}
+        self._several = Counter(one.turn.id for one in case.said)
+        self.tokens = cache(count)
 
-    def of_turn(self, one: Recalled) -> int:
-        return self._of(one.turn.text)
+    def scope(self, question: Question) -> Scope:
+        """Return who asks, and where; a conversation that nothing was said in is a new public one."""
+        room = self._rooms.get(question.conversation, Conversation(Audience.PUBLIC))
+        asked = (self._case.tenant, question.conversation, question.person)
+        return Scope(*asked, room.audience, room.parent, room.open_to_parent)
 
-    def of_session(self, conversation: str) -> int:
-        if not self._sessions:
-            self._sessions = dict.fromkeys((one.turn.conversation for one in self._case.said), 0)
-            for one in self._case.said:
-                self._sessions[one.turn.conversation] += self._of(one.turn.text)
-        return self._sessions[conversation]
+    def label(self, conversation: str, turn: str) -> Hashable:
+        """Return a turn's id, with its conversation only where several have that id."""
+        return turn if self._several[turn] < 2 else (conversation, turn)
 
-    def _of(self, text: str) -> int:
-        if text not in self._turns:
-            self._turns[text] = self._count(text)
-        return self._turns[text]
+    @cached_property
+    def session_tokens(self) -> Counter[str]:
+        """The tokens of each conversation's turns together."""
+        found: Counter[str] = Counter()
+        for one in self._case.said:
+            found[one.turn.conversation] += self.tokens(one.turn.text)
+        return found

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.ingest.cases import Case, Place, Question
+from bot.models.tokens import readable
 from memory.conversations import Conversation
 from memory.errors import TransferError
 from memory.records import Turn
@@ -89,7 +90,7 @@ def _turns(name: str, began: int, session: list[Any], numbers: Counter[str]) -> 
             person=role,
             author=role,
             role=role,
-            text=_text(said["content"], "content", empty=True),
+            text=readable(_content(said["content"])),
             sent_at=began + place * 1000,  # only sessions have a time; a second a turn keeps their order
             to=USER if role == "assistant" else None,
         )
@@ -103,12 +104,16 @@ def _sessions(named: list[Any], said: tuple[Exported, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in map(str, named) if name in known))
 
 
-def _text(value: Any, what: str, *, empty: bool = False) -> str:
-    if not isinstance(value, str) or not (empty or value.strip()):
-        raise ValueError(f"{what} must be text; got {value!r}")
-    if any("\ud800" <= char <= "\udfff" for char in value):
-        raise ValueError(f"{what} holds a lone surrogate, which is no character")
+def _content(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"content must be text; got {value!r}")
     return value
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{what} must be text, and not empty; got {value!r}")
+    return readable(value)
 
 
 def _moment(text: str) -> int:

@@ -59,6 +59,12 @@ def test_a_haystack_is_a_tenant_and_its_sessions_are_conversations(tmp_path):
     )
 
 
+def test_what_is_no_character_does_not_spoil_a_haystack(tmp_path):
+    found = {**haystack("q"), "haystack_sessions": [[{"role": "user", "content": "\ud800 Hi"}], []]}
+    [one] = longmemeval.read(longmemeval_file(tmp_path, {**found, "answer_session_ids": ["s1"]}))
+    assert one.said[0].turn.text == "? Hi"
+
+
 def test_abstention_questions_and_those_without_evidence_are_left_out(tmp_path):
     lost = {**haystack("q2"), "answer_session_ids": ["elsewhere"]}
     lost["haystack_sessions"] = [[{"role": "user", "content": "Hi"}], []]
@@ -104,7 +110,7 @@ def test_what_is_not_a_longmemeval_file_is_named(tmp_path, text):
         ({"haystack_sessions": [[], [{"role": "king", "content": "Hi"}]]}, "a role must be one of"),
         ({"haystack_sessions": [[], [{"role": "user", "content": 1}]]}, "content must be text"),
         ({"haystack_sessions": [[], ["Hi"]]}, "not in LongMemEval's form"),
-        ({"haystack_sessions": [[], [{"role": "user", "content": "\ud800"}]]}, "lone surrogate"),
+        ({"haystack_sessions": [[], [{"role": "user"}]]}, "'content' missing"),
         ({"haystack_sessions": None}, "not in LongMemEval's form"),
         ({"answer_session_ids": "s1"}, "answer_session_ids must be a list"),
         ({"question_id": 1}, "question_id must be text"),

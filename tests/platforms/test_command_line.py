@@ -151,6 +151,7 @@ async def test_questions_of_ones_own_are_evaluated_and_two_runs_compared(home):
         ("eval locomo locomo.json --plot picture.gif", "must end in one of .png, .pdf, .svg", 2),
         ("eval locomo locomo.json --plot nowhere/picture.png", "can't be written to: No such file", 2),
         ("eval locomo locomo.json --out nowhere/rows.jsonl", "can't be written to: No such file", 2),
+        ("eval locomo locomo.json --out ./locomo.json", "is what is read; give another name", 2),
         ("eval locomo locomo.json --limit 0", "--limit", 2),
         ("eval compare mine.jsonl mine.jsonl", "mine.jsonl, line 1: not a row", 1),
     ],
