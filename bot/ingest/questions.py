@@ -20,7 +20,7 @@ class _Lines:
 
     said: list[Exported] = field(default_factory=list)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    places: dict[Place, str] = field(default_factory=dict)  # and where each stands in the file
+    places: dict[Place, str] = field(default_factory=dict)  # of the turns, and where each stands in the file
     rooms: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # an id's conversations
 
 
@@ -59,7 +59,9 @@ def _take(lines: _Lines, line: bytes, where: str) -> None:
     one = parsed_turn(line, where)
     place = (one.turn.conversation, one.turn.id)
     if place in lines.places:
-        raise TransferError(f"{where}: the turn {one.turn.id} of {one.turn.conversation} is there already")
+        raise TransferError(
+            f"{where}: the turn {one.turn.id} of {one.turn.conversation} is there already: {lines.places[place]}"
+        )
     lines.places[place] = where
     lines.rooms[one.turn.id].append(one.turn.conversation)
     lines.said.append(one)
