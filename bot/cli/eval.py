@@ -104,8 +104,9 @@ async def longmemeval(file: Path, out: Path | None, plot: Path | None, json_: bo
     """Ask each question of a LongMemEval FILE in a memory that holds its haystack and nothing else.
 
     Measured twice: by turns (those marked has_answer; questions without one are left out) and by sessions, ranked as
-    the best of their turns. Abstention questions are left out, as the authors do. The intervals are a bootstrap over
-    all questions. --limit takes N haystacks evenly spread over the file.
+    the best of their turns. Abstention questions are left out, as the authors do. Both sides of a chat are remembered,
+    as a bot does, where the authors search the user's turns alone. The intervals are a bootstrap over all questions.
+    --limit takes N haystacks evenly spread over the file.
 
     \b
     Example:
