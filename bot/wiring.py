@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,13 +114,29 @@ async def reembed(settings: Settings, progress: Progress, *, drop_old: bool = Fa
 @asynccontextmanager
 async def throwaway_memory(settings: Settings, progress: Progress) -> AsyncIterator[Memory]:
     """Open memory in a namespace of its own, and delete it at the end."""
+    async with throwaway_memories(settings, progress) as another, another() as memory:
+        yield memory
+
+
+@asynccontextmanager
+async def throwaway_memories(
+    settings: Settings, progress: Progress, wrapped: Callable[[Embedder], Embedder] = lambda embedder: embedder
+) -> AsyncIterator[Callable[[], AbstractAsyncContextManager[Memory]]]:
+    """Open Redis and the embedder, and yield what opens memory in a namespace of its own and deletes it at its end."""
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(opened_redis(settings, progress))
-        embedder = await embedding_model(settings, progress, settings.embed_provider)
+        embedder = wrapped(await embedding_model(settings, progress, settings.embed_provider))
         stack.push_async_callback(embedder.close)
-        keys = Keys(f"{settings.namespace}-throwaway-{time.time_ns():x}")
-        stack.push_async_callback(index.drop, client, keys)
-        yield await Memory.open(client, embedder, keys=keys, options=index_options(settings), progress=progress)
+
+        @asynccontextmanager
+        async def another() -> AsyncIterator[Memory]:
+            keys = Keys(f"{settings.namespace}-throwaway-{time.time_ns():x}")
+            try:
+                yield await Memory.open(client, embedder, keys=keys, options=index_options(settings), progress=progress)
+            finally:
+                await index.drop(client, keys)
+
+        yield another
 
 
 @asynccontextmanager

@@ -1,96 +1,97 @@
-"""Runs over LoCoMo: every turn through the product's own write path, every question through its own recall."""
+"""Runs over data sets: every turn through the product's own write path, every question through its own recall."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from statistics import mean, median, quantiles
-from typing import Any
+from functools import cache, cached_property, partial
 
-from bot.evaluate.metrics import ndcg_at, recall_at, reciprocal_rank
-from bot.ingest.locomo import CATEGORIES, Conversation, Question
+from bot.evaluate.ranking import Ranking
+from bot.ingest.cases import READER, Case, Question
+from memory.conversations import Conversation
 from memory.errors import LoreError
 from memory.memory import Memory
+from memory.records import Turn
 from memory.scope import Audience, Scope
+from memory.transfer import Exported
 
-RANKED = 100  # ids kept a question
-ADVERSARIAL = 5  # its questions name the wrong speaker; the field leaves it out of the overall figures
+RANKED = 100  # turns recalled a question
 
-METRICS: Mapping[str, Callable[[Sequence[str], Sequence[str]], float]] = {
-    "recall@5": lambda relevant, ranked: recall_at(5, relevant, ranked),
-    "recall@10": lambda relevant, ranked: recall_at(10, relevant, ranked),
-    "recall@20": lambda relevant, ranked: recall_at(20, relevant, ranked),
-    "ndcg@10": lambda relevant, ranked: ndcg_at(10, relevant, ranked),
-    "mrr": reciprocal_rank,
-}
+Count = Callable[[str], int]  # how many tokens a text takes
+Progress = Callable[[int], None]  # steps done since the last call
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question and what recall found. recalled: ids in rank order. seconds: the recall's, embedding included."""
+    """One question and what recall found. seconds: the recall's, embedding included.
 
-    conversation: str
+    turns: by the id where one conversation of the tenant has it, else by (conversation, id). sessions: the
+    conversations of those turns, each where its best one stands; None in data sets that are measured by turns alone.
+    """
+
     question: Question
-    recalled: tuple[str, ...]
+    turns: Ranking
+    sessions: Ranking | None
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """All that a run measured. added: seconds a turn, embedding included."""
+    """All that a run measured. turns: how many were added; added: seconds each, embedding included, where timed."""
 
     asked: tuple[Asked, ...]
-    added: tuple[float, ...]
-
-    def report(self) -> dict[str, Any]:
-        """Return the figures as they are printed."""
-        kept = [one for one in self.asked if one.question.category != ADVERSARIAL]
-        categories = sorted({one.question.category for one in self.asked})
-        return {
-            "turns": len(self.added),
-            "overall": _scores(kept),
-            "by_category": {
-                CATEGORIES.get(number, str(number)): _scores(
-                    [one for one in self.asked if one.question.category == number]
-                )
-                for number in categories
-            },
-            "latency_ms": {
-                "add": _latency(self.added),
-                "recall": _latency([one.seconds for one in self.asked]),
-            },
-        }
-
-    def rows(self) -> Iterable[dict[str, Any]]:
-        """Yield a row a question, for a file of one's own."""
-        for one in self.asked:
-            yield {
-                "conversation": one.conversation,
-                "question": one.question.text,
-                "category": one.question.category,
-                "relevant": list(one.question.relevant),
-                "recalled": list(one.recalled),
-            }
+    turns: int
+    added: tuple[float, ...] = ()
 
 
-async def run(memory: Memory, conversations: Sequence[Conversation], progress: Callable[[int], None]) -> Run:
-    """Import each conversation into a tenant of its own and ask its questions there."""
+async def run(memory: Memory, cases: Sequence[Case], count: Count, progress: Progress, *, timed: bool = False) -> Run:
+    """Bring each case into its tenant and ask its questions there.
+
+    timed: add turn by turn and measure each, as a bot would; else in batches, which is quicker.
+    """
     asked: list[Asked] = []
     added: list[float] = []
-    for conversation in conversations:
-        scope = Scope(f"locomo:{conversation.id}", conversation.id, "reader", Audience.PUBLIC)
-        for turn in conversation.turns:
-            began = time.perf_counter()
-            await memory.remember(scope, [turn])
-            added.append(time.perf_counter() - began)
-            progress(1)
+    for case in cases:
+        scope_of = partial(_scope, case)
+        if timed:
+            added += [await _added(memory, scope_of(one), one.turn, progress) for one in case.said]
+        else:
+            await memory.bring_in(case.said, scope_of, progress=progress)
         await _embedded(memory)
-        for question in conversation.questions:
-            began = time.perf_counter()
-            found = await memory.recall(scope, question.text, RANKED)
-            seconds = time.perf_counter() - began
-            asked.append(Asked(conversation.id, question, tuple(one.turn.id for one in found), seconds))
+        tenant = _Tenant(case, count)
+        for question in case.questions:
+            asked.append(await _asked(memory, tenant, question))
             progress(1)
-    return Run(tuple(asked), tuple(added))
+    return Run(tuple(asked), sum(len(one.said) for one in cases), tuple(added))
+
+
+async def run_apart(
+    another: Callable[[], AbstractAsyncContextManager[Memory]], cases: Sequence[Case], count: Count, progress: Progress
+) -> Run:
+    """Do the same with a memory for each case, thrown away after its questions: haystacks are many and large."""
+    done: list[Run] = []
+    for case in cases:
+        async with another() as memory:
+            done.append(await run(memory, [case], count, progress))
+    return Run(tuple(asked for one in done for asked in one.asked), sum(one.turns for one in done))
+
+
+def work(cases: Sequence[Case]) -> int:
+    """Return how many steps `run` will tell."""
+    return sum(len(one.said) + len(one.questions) for one in cases)
+
+
+async def _added(memory: Memory, scope: Scope, turn: Turn, progress: Progress) -> float:
+    began = time.perf_counter()
+    await memory.remember(scope, [turn])
+    seconds = time.perf_counter() - began
+    progress(1)
+    return seconds
+
+
+def _scope(case: Case, one: Exported) -> Scope:
+    return one.scope(case.tenant, READER)
 
 
 async def _embedded(memory: Memory) -> None:
@@ -99,20 +100,46 @@ async def _embedded(memory: Memory) -> None:
         raise LoreError(trouble)
 
 
-def work(conversations: Sequence[Conversation]) -> int:
-    """Return how many steps `run` will tell."""
-    return sum(len(one.turns) + len(one.questions) for one in conversations)
+async def _asked(memory: Memory, tenant: "_Tenant", question: Question) -> Asked:
+    scope = tenant.scope(question)
+    began = time.perf_counter()
+    found = await memory.recall(scope, question.text, RANKED)
+    seconds = time.perf_counter() - began
+    turns = Ranking(
+        relevant=tuple(tenant.label(*place) for place in question.relevant),
+        ranked=tuple(tenant.label(one.turn.conversation, one.turn.id) for one in found),
+        tokens=tuple(tenant.tokens(one.turn.text) for one in found),
+    )
+    sessions = None
+    if question.sessions:
+        ranked = tuple(dict.fromkeys(one.turn.conversation for one in found))
+        sessions = Ranking(question.sessions, ranked, tuple(tenant.session_tokens[one] for one in ranked))
+    return Asked(question, turns, sessions, seconds)
 
 
-def _scores(asked: Sequence[Asked]) -> dict[str, float]:
-    found: dict[str, float] = {"questions": len(asked)}
-    for name, metric in METRICS.items():
-        values = [metric(one.question.relevant, one.recalled) for one in asked]
-        found[name] = round(mean(values), 4) if values else 0.0
-    return found
+class _Tenant:
+    """What is to be known of a case while it is asked about."""
 
+    def __init__(self, case: Case, count: Count) -> None:
+        self._case = case
+        self._rooms = {one.turn.conversation: one.conversation for one in case.said}
+        self._several = Counter(one.turn.id for one in case.said)
+        self.tokens = cache(count)
 
-def _latency(seconds: Sequence[float]) -> dict[str, float]:
-    if len(seconds) < 2:
-        return {"p50": 0.0, "p95": 0.0}
-    return {"p50": round(median(seconds) * 1000, 2), "p95": round(quantiles(seconds, n=20)[-1] * 1000, 2)}
+    def scope(self, question: Question) -> Scope:
+        """Return who asks, and where; a conversation that nothing was said in is a new public one."""
+        room = self._rooms.get(question.conversation, Conversation(Audience.PUBLIC))
+        asked = (self._case.tenant, question.conversation, question.person)
+        return Scope(*asked, room.audience, room.parent, room.open_to_parent)
+
+    def label(self, conversation: str, turn: str) -> Hashable:
+        """Return a turn's id, with its conversation only where several have that id."""
+        return turn if self._several[turn] < 2 else (conversation, turn)
+
+    @cached_property
+    def session_tokens(self) -> Counter[str]:
+        """The tokens of each conversation's turns together."""
+        found: Counter[str] = Counter()
+        for one in self._case.said:
+            found[one.turn.conversation] += self.tokens(one.turn.text)
+        return found

@@ -8,10 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bot.ingest import cases
+from bot.ingest.cases import Case
+from memory.conversations import Conversation as Room
 from memory.errors import TransferError
 from memory.records import Turn
+from memory.scope import Audience
+from memory.transfer import Exported
 
 CATEGORIES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
+ADVERSARIAL = 5  # its questions name the wrong speaker; the field leaves it out of the overall figures
 
 _EVIDENCE = re.compile(r"D:?(\d+):(\d+)")  # a few are malformed: "D8:6; D9:17", "D:11:26"
 
@@ -52,6 +58,24 @@ def read(path: Path) -> list[Conversation]:
         raise TransferError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise TransferError(f"{path} is not a LoCoMo file ({type(error).__name__}: {error})") from error
+
+
+def case(conversation: Conversation) -> Case:
+    """Return a conversation as it is measured with: in a tenant of its own, for everyone there to read."""
+    room = Room(Audience.PUBLIC)
+    questions = (
+        cases.Question(
+            text=one.text,
+            relevant=tuple((conversation.id, turn) for turn in one.relevant),
+            conversation=conversation.id,
+            category=CATEGORIES.get(one.category, str(one.category)),
+            number=one.category,
+            aside=one.category == ADVERSARIAL,
+        )
+        for one in conversation.questions
+    )
+    said = tuple(Exported(turn, room) for turn in conversation.turns)
+    return Case(f"locomo:{conversation.id}", said, tuple(questions))
 
 
 def _conversation(found: dict[str, Any], number: int) -> Conversation:

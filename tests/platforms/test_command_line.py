@@ -2,12 +2,16 @@
 
 import asyncio
 import json
+import re
+import sys
 
 import pytest
 from click.testing import CliRunner
 
 from bot.cli import group
+from bot.errors import ExtraMissing
 from memory import binary
+from tests.bot.data_sets import TURN, haystack, jsonl, longmemeval_file
 from tests.bot.model_server import Say
 from tests.platforms.conftest import saying
 
@@ -103,6 +107,73 @@ async def test_evaluation_prints_its_figures_and_writes_its_rows(home, locomo_fi
     rows = [json.loads(line) for line in (home.folder / "rows.jsonl").read_text().splitlines()]
     assert [row["category"] for row in rows] == [4, 1, 5]
     assert json.loads((await home.run("memory", "list", "--json")).out) == []
+
+
+async def test_evaluation_of_haystacks_shows_turns_and_sessions_and_draws_a_picture(home):
+    longmemeval_file(home.folder, haystack("q1"), haystack("q2"), haystack("q3_abs"))
+    drawn = ("--plot", "picture.png", "--out", "rows.jsonl")
+    ran = await home.run("eval", "longmemeval", "longmemeval.json", *drawn)
+    assert (ran.err, ran.code) == ("", 0)
+    assert re.search(
+        r"^ turns .* recall@10 .*^ overall +2 .*^ sessions .*^ overall +2 ", ran.out, re.DOTALL | re.MULTILINE
+    )
+    assert max(len(line) for line in ran.out.splitlines()) <= 100
+    assert (home.folder / "picture.png").read_bytes().startswith(b"\x89PNG")
+    rows = [json.loads(line) for line in (home.folder / "rows.jsonl").read_text().splitlines()]
+    assert [(row["conversation"], row["sessions"]["relevant"]) for row in rows] == [("q1", ["s2"]), ("q2", ["s2"])]
+    found = json.loads((await home.run("eval", "longmemeval", "longmemeval.json", "--limit", "1", "--json")).out)
+    assert found["sessions"]["overall"]["questions"] == found["overall"]["questions"] == 1
+
+
+async def test_questions_of_ones_own_are_evaluated_and_two_runs_compared(home):
+    asked = [{"question": f"Which pet is number {number}?", "relevant": [str(number)]} for number in range(3)]
+    said = [{**TURN, "id": str(number), "text": f"Pet number {number} is a dog."} for number in range(3)]
+    jsonl(home.folder, *said, *asked, {"question": "Good morning!", "relevant": []})
+    ran = await home.run("eval", "questions", "mine.jsonl", "--out", "a.jsonl")
+    assert "small talk: 1 asked, 3 turns recalled on average; none should be" in ran.out
+    await home.run("eval", "questions", "mine.jsonl", "--out", "b.jsonl", "--limit", "2")
+    ran = await home.run("eval", "compare", "a.jsonl", "b.jsonl")
+    assert re.search(r"recall@10 +2 +1.000 +1.000 +\+0.000 +\+0.000 to \+0.000 +1.000", ran.out)
+    assert "2 questions are in both; only in A: 2, only in B: 0" in ran.out
+    found = json.loads((await home.run("eval", "compare", "b.jsonl", "a.jsonl", "--json")).out)
+    assert (found["shared"], found["only_a"], found["only_b"]) == (2, 0, 2)
+    assert found["metrics"]["mrr"] == {
+        "questions": 2, "a": 1.0, "b": 1.0, "difference": 0.0, "interval": [0.0, 0.0], "p": 1.0
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "told", "code"),
+    [
+        ("eval questions none.jsonl", "none.jsonl cannot be read: No such file", 1),
+        ("eval questions mine.jsonl", "mine.jsonl, line 2: there is no turn 9", 1),
+        ("eval locomo empty.json", "empty.json holds no question that can be asked", 1),
+        ("eval locomo locomo.json --plot picture.gif", "must end in one of .png, .pdf, .svg", 2),
+        ("eval locomo locomo.json --plot nowhere/picture.png", "can't be written to: No such file", 2),
+        ("eval locomo locomo.json --out nowhere/rows.jsonl", "can't be written to: No such file", 2),
+        ("eval locomo locomo.json --out ./locomo.json", "is what is read; give another name", 2),
+        ("eval locomo locomo.json --limit 0", "--limit", 2),
+        ("eval compare mine.jsonl mine.jsonl", "mine.jsonl, line 1: not a row", 1),
+    ],
+)
+async def test_what_cannot_be_evaluated_is_said_before_anything_starts(home, locomo_file, words, told, code):
+    jsonl(home.folder, TURN, {"question": "?", "relevant": ["9"]})
+    (home.folder / "empty.json").write_text("[]")
+    (home.folder / "locomo.json").write_bytes(locomo_file.read_bytes())
+    ran = await home.run(*words.split())
+    assert told in ran.err
+    assert "Traceback" not in ran.err
+    assert (ran.out, ran.code) == ("", code)
+    assert not (home.folder / "data").exists()
+
+
+def test_a_picture_needs_matplotlib_and_says_so_before_the_run(tmp_path, locomo_file, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setenv("LOREBOT_DATA_DIR", str(tmp_path / "data"))
+    ran = CliRunner().invoke(group, ["eval", "locomo", str(locomo_file), "--plot", str(tmp_path / "picture.png")])
+    assert isinstance(ran.exception, ExtraMissing)
+    assert str(ran.exception) == "matplotlib is not installed; run pip install 'lorebot[plot]'"
+    assert list(tmp_path.glob("data")) == list(tmp_path.glob("picture.png")) == []
 
 
 async def test_the_doctor_finds_everything_well(home, model):
@@ -218,7 +289,8 @@ async def test_a_key_set_later_changes_who_answers_and_keeps_the_memory(home, mo
     "words",
     ["", "repl", "ask", "recall", "memory", "memory import", "memory list", "memory search", "memory show",
      "memory forget", "memory export", "memory pause", "memory resume", "memory retain", "memory reembed", "eval",
-     "eval locomo", "doctor", "server", "server status", "server stop", "server backup", "server restore", "weights"],
+     "eval locomo", "eval longmemeval", "eval questions", "eval compare", "doctor", "server", "server status",
+     "server stop", "server backup", "server restore", "weights"],
 )  # fmt: skip
 def test_every_help_has_an_example(words):
     ran = CliRunner().invoke(group, [*words.split(), "--help"])
