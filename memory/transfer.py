@@ -143,12 +143,13 @@ def read_jsonl(path: Path) -> Iterator[Exported]:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    yield _exported(line, f"{path}, line {number}")
+                    yield parsed(line, f"{path}, line {number}")
     except OSError as error:
         raise TransferError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _exported(line: bytes, where: str) -> Exported:
+def parsed(line: bytes, where: str) -> Exported:
+    """Read one line of such a file; `where` names it in the TransferError that is raised where it is no turn."""
     try:
         found = json.loads(line)
     except UnicodeDecodeError as error:

@@ -17,6 +17,7 @@ from rich.table import Table
 from bot import observe, settings, wiring
 from bot.cli.shared import Command, as_json, asynchronous, counting, starting
 from bot.evaluate import compare as comparison
+from bot.evaluate import learn as learning
 from bot.evaluate import plot as pictures
 from bot.evaluate import report as reports
 from bot.evaluate import run as runs
@@ -159,6 +160,60 @@ def compare(a: Path, b: Path, json_: bool) -> None:
         print(json.dumps(found.json()))
         return
     _print_comparison(found)
+
+
+@command.command()
+@click.argument("files", type=_file(), nargs=-1, required=True)
+@as_json
+@asynchronous
+async def learn(files: tuple[Path, ...], json_: bool) -> None:
+    """Learn how much each signal of memory's ranking should count from FILES: LoCoMo, or JSONL of your own.
+
+    Printed are the weights, for memory/rank.py, and what each file's questions gain by them: asked with the weights
+    that all other conversations give, never with their own.
+
+    \b
+    Example:
+      lorebot eval learn locomo10.json tests/data/*.jsonl
+    """
+    config = settings.load()
+    observe.configure(config.log_level)
+    cases = {f"{file.name}: {case.tenant}": case for file in files for case in _cases(file)}
+    count = (await asyncio.to_thread(TiktokenTokenizer.for_model, TOKENS_OF)).count
+    lessons: list[learning.Lesson] = []
+    async with AsyncExitStack() as stack:
+        with starting() as progress:
+            another = await stack.enter_async_context(wiring.throwaway_memories(config, progress, EmbedsOnce))
+        with counting("asking", runs.work(list(cases.values()))) as step:
+            for name, case in cases.items():
+                async with another() as memory:
+                    done = await runs.run(memory, [case], count, step, ranked=learning.POOL)
+                lessons += [learning.lesson(name, asked) for asked in done.asked if asked.turns.relevant]
+    weights = learning.table(learning.fitted(lessons))
+    fared = learning.held_out(lessons)
+    by_file = {
+        file.name: reports.figures([one for name, some in fared.items() if cases[name] in _cases(file) for one in some])
+        for file in files
+    }
+    if json_:
+        print(json.dumps({"weights": weights, "held_out": by_file}))
+        return
+    _print_weights(weights)
+    for name, figures in by_file.items():
+        _console().print(_table(f"{name}, held out", figures, _console()))
+
+
+def _cases(file: Path) -> list[Case]:
+    if locomo_files.looks_like(file):
+        return [locomo_files.case(one) for one in locomo_files.read(file)]
+    return question_files.read(file)
+
+
+def _print_weights(weights: Mapping[str, float]) -> None:
+    table = Table("signal", "weight", box=SIMPLE_HEAD, pad_edge=False)
+    for name, weight in weights.items():
+        table.add_row(name, f"{weight:+.3f}")
+    _console().print(table)
 
 
 async def _measure(wanted: Wanted, cases: Sequence[Case], *, timed: bool = False, apart: bool = False) -> None:

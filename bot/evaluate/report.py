@@ -19,10 +19,10 @@ def report(run: Run) -> dict[str, Any]:
     the data set is measured by them. small_talk: how many turns were recalled where none should be, on average.
     """
     found: dict[str, Any] = {"turns": run.turns}
-    found |= _figures([(one.question, _scores(one.turns)) for one in run.asked if one.turns.relevant])
+    found |= figures([(one.question, _scores(one.turns)) for one in run.asked if one.turns.relevant])
     sessions = [(one.question, _scores(one.sessions)) for one in run.asked if one.sessions]
     if sessions:
-        found["sessions"] = _figures(sessions)
+        found["sessions"] = figures(sessions)
     idle = [one for one in run.asked if _is_small_talk(one)]
     if idle:
         recalled = mean(len(one.turns.ranked) for one in idle)
@@ -31,6 +31,19 @@ def report(run: Run) -> dict[str, Any]:
     if run.added:
         found["latency_ms"] = {"add": _latency(run.added), **found["latency_ms"]}
     return found
+
+
+def figures(scored: Sequence[Scored]) -> dict[str, Any]:
+    """Return means and intervals, overall and by category, categories in the data set's order."""
+    order = sorted({(one.number or 0, one.category) for one, _ in scored})
+    by_category = {category: [one for one in scored if one[0].category == category] for _, category in order}
+    kept = [one for one in scored if not one[0].aside]
+    return {
+        "overall": _means(kept),
+        "intervals": _intervals(kept),
+        "by_category": {category: _means(some) for category, some in by_category.items()},
+        "intervals_by_category": {category: _intervals(some) for category, some in by_category.items()},
+    }
 
 
 def rows(run: Run) -> Iterable[dict[str, Any]]:
@@ -62,19 +75,6 @@ def _scores(one: Ranking) -> dict[str, float]:
 
 def _is_small_talk(one: Asked) -> bool:
     return not one.turns.relevant and one.sessions is None
-
-
-def _figures(scored: Sequence[Scored]) -> dict[str, Any]:
-    """Return means and intervals, overall and by category, categories in the data set's order."""
-    order = sorted({(one.number or 0, one.category) for one, _ in scored})
-    by_category = {category: [one for one in scored if one[0].category == category] for _, category in order}
-    kept = [one for one in scored if not one[0].aside]
-    return {
-        "overall": _means(kept),
-        "intervals": _intervals(kept),
-        "by_category": {category: _means(some) for category, some in by_category.items()},
-        "intervals_by_category": {category: _intervals(some) for category, some in by_category.items()},
-    }
 
 
 def _means(scored: Sequence[Scored]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
@@ -28,12 +28,14 @@ class Asked:
 
     turns: by the id where one conversation of the tenant has it, else by (conversation, id). sessions: the
     conversations of those turns, each where its best one stands; None in data sets that are measured by turns alone.
+    signals: what each turn was ranked by.
     """
 
     question: Question
     turns: Ranking
     sessions: Ranking | None
     seconds: float
+    signals: tuple[Mapping[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,19 @@ class Run:
     added: tuple[float, ...] = ()
 
 
-async def run(memory: Memory, cases: Sequence[Case], count: Count, progress: Progress, *, timed: bool = False) -> Run:
+async def run(
+    memory: Memory,
+    cases: Sequence[Case],
+    count: Count,
+    progress: Progress,
+    *,
+    timed: bool = False,
+    ranked: int = RANKED,
+) -> Run:
     """Bring each case into its tenant and ask its questions there.
 
-    timed: add turn by turn and measure each, as a bot would; else in batches, which is quicker.
+    timed: add turn by turn and measure each, as a bot would; else in batches, which is quicker. ranked: turns recalled
+    a question, at most.
     """
     asked: list[Asked] = []
     added: list[float] = []
@@ -61,7 +72,7 @@ async def run(memory: Memory, cases: Sequence[Case], count: Count, progress: Pro
         await _embedded(memory)
         tenant = _Tenant(case, count)
         for question in case.questions:
-            asked.append(await _asked(memory, tenant, question))
+            asked.append(await _asked(memory, tenant, question, ranked))
             progress(1)
     return Run(tuple(asked), sum(len(one.said) for one in cases), tuple(added))
 
@@ -100,21 +111,21 @@ async def _embedded(memory: Memory) -> None:
         raise LoreError(trouble)
 
 
-async def _asked(memory: Memory, tenant: "_Tenant", question: Question) -> Asked:
+async def _asked(memory: Memory, tenant: "_Tenant", question: Question, most: int) -> Asked:
     scope = tenant.scope(question)
     began = time.perf_counter()
-    found = await memory.recall(scope, question.text, RANKED)
+    found = await memory.recall(scope, question.text, most, at=question.asked_at)
     seconds = time.perf_counter() - began
     turns = Ranking(
         relevant=tuple(tenant.label(*place) for place in question.relevant),
         ranked=tuple(tenant.label(one.turn.conversation, one.turn.id) for one in found),
-        tokens=tuple(tenant.tokens(one.turn.text) for one in found),
+        tokens=tuple(tenant.tokens(one.excerpt) for one in found),
     )
     sessions = None
     if question.sessions:
         ranked = tuple(dict.fromkeys(one.turn.conversation for one in found))
         sessions = Ranking(question.sessions, ranked, tuple(tenant.session_tokens[one] for one in ranked))
-    return Asked(question, turns, sessions, seconds)
+    return Asked(question, turns, sessions, seconds, tuple(one.signals for one in found))
 
 
 class _Tenant:

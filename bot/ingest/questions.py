@@ -10,8 +10,7 @@ from typing import Any
 
 from bot.ingest.cases import READER, Case, Place, Question
 from memory.errors import TransferError
-from memory.transfer import LATEST, Exported
-from memory.transfer import _exported as parsed_turn
+from memory.transfer import LATEST, Exported, parsed
 
 
 @dataclass(slots=True)
@@ -56,7 +55,7 @@ def _take(lines: _Lines, line: bytes, where: str) -> None:
             raise TransferError(f"{where}: either a turn (text) or a question, not both")
         lines.asked.append((where, found))
         return
-    one = parsed_turn(line, where)
+    one = parsed(line, where)
     place = (one.turn.conversation, one.turn.id)
     if place in lines.places:
         raise TransferError(
