@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,8 +29,7 @@ ENOUGH = 20  # stems; shorter passages seldom hold an answer
 BESIDE = 0.5  # what the passage's own words and its meaning each count in what a session is judged by
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):  # hundreds are made a question: a dataclass takes three times as long
     """A passage that a search found. turn: its digest; conversation: its tag.
 
     words, before: stems, of its own and of the turn before it. asks: the share of its sentences that are questions;
@@ -212,22 +212,27 @@ def _bm25(counts: Column, rarity: Column, lengths: Column) -> Column:
 
 def _session(found: Sequence[Candidate], fits: Column) -> Column:
     """Return for each candidate how well the best other one fits that was said in the same session."""
+    sessions = _sessions(found)
+    top: dict[int, tuple[float, float]] = {}  # how well the best and the second of each session fit
+    for session, fit in zip(sessions, fits.tolist(), strict=True):
+        best, second = top.get(session, (0.0, 0.0))
+        top[session] = (fit, best) if fit > best else (best, max(second, fit))
+    others = [
+        top[session][1] if fit == top[session][0] else top[session][0]
+        for session, fit in zip(sessions, fits.tolist(), strict=True)
+    ]
+    return np.array(others)
+
+
+def _sessions(found: Sequence[Candidate]) -> list[int]:
+    """Return which session each candidate is of: a silence ends one."""
     order = sorted(range(len(found)), key=lambda at: (found[at].conversation, found[at].sent_at))
-    best = np.zeros(len(found))
-    session: list[int] = []
-    for place, at in enumerate(order):
-        session.append(at)
-        if place + 1 == len(order) or _apart(found[at], found[order[place + 1]]):
-            top = sorted(session, key=lambda one: -fits[one])
-            for one in session:
-                others = top[1:2] if one == top[0] else top[:1]
-                best[one] = fits[others[0]] if others else 0.0
-            session = []
-    return best
-
-
-def _apart(one: Candidate, following: Candidate) -> bool:
-    return one.conversation != following.conversation or following.sent_at - one.sent_at > SESSION
+    sessions = [0] * len(found)
+    for one, following in pairwise(order):
+        before, after = found[one], found[following]
+        apart = before.conversation != after.conversation or after.sent_at - before.sent_at > SESSION
+        sessions[following] = sessions[one] + apart
+    return sessions
 
 
 def _speaks(one: Candidate, cue: Cue, speakers: Iterable[str]) -> bool:
