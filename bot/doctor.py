@@ -20,6 +20,9 @@ from bot.models.openai_tokens import TiktokenTokenizer
 from bot.settings import Settings, variable
 from memory.batch import command, explained
 from memory.errors import LoreError
+from memory.words import ENGLISH
+
+LISTPACK = 2048  # bytes of a field; a vector of 384 float16 numbers takes 768
 
 
 class Verdict(StrEnum):
@@ -86,6 +89,7 @@ async def _redis(settings: Settings, progress: wiring.Progress) -> AsyncIterator
             yield await _partial_results(client)
             yield _persistence(info)
             yield _eviction(info)
+            yield await _layout(client)
     except LoreError as error:
         yield Finding(
             "redis", Verdict.BAD, str(error), "start it, set REDIS_URL, or unset REDIS_URL for the embedded one"
@@ -155,6 +159,23 @@ def _eviction(info: dict[str, Any]) -> Finding:
     )
 
 
+async def _layout(client: "redis.asyncio.Redis") -> Finding:
+    """Look at whether a turn is stored as one small block: Redis does so up to a size that is set."""
+    try:
+        found = await client.config_get("hash-max-listpack-value")
+        most = int(str(found["hash-max-listpack-value"]))
+    except (exceptions.ResponseError, KeyError, ValueError):  # managed servers hide their settings
+        return Finding("hash layout", Verdict.GOOD, "unknown")
+    if most >= LISTPACK:
+        return Finding("hash layout", Verdict.GOOD, f"compact up to {most:,} bytes")
+    return Finding(
+        "hash layout",
+        Verdict.WARNING,
+        f"compact up to {most:,} bytes only: every turn takes a kilobyte more",
+        "set hash-max-listpack-value 2048 in Redis",
+    )
+
+
 async def _embedder(settings: Settings, progress: wiring.Progress) -> Finding:
     """Open memory as the bot does: with the embedder that it was made with, and no other."""
     try:
@@ -165,7 +186,17 @@ async def _embedder(settings: Settings, progress: wiring.Progress) -> Finding:
         return Finding(
             "embedder", Verdict.BAD, str(error), "see LOREBOT_EMBEDDER and LOREBOT_EMBED_MODEL in the README"
         )
-    return Finding("embedder", Verdict.GOOD, f"{embedder.name}, {vectors.shape[1]} dimensions")
+    covers = getattr(embedder, "covers", "unknown languages")  # memory itself does not ask for it
+    told = f"{embedder.name}, {vectors.shape[1]} dimensions; {covers}"
+    if settings.language != ENGLISH and "English only" in covers:
+        return Finding(
+            "embedder",
+            Verdict.WARNING,
+            f"{told}, but LOREBOT_LANGUAGE is {settings.language}",
+            "set LOREBOT_EMBED_MODEL to the folder of a multilingual model, or take OpenAI's, and run "
+            "`lorebot memory reembed`",
+        )
+    return Finding("embedder", Verdict.GOOD, told)
 
 
 async def _chat(settings: Settings, progress: wiring.Progress) -> Finding:

@@ -14,6 +14,7 @@ from pydantic import AliasChoices, AliasPath, Field, SecretStr, ValidationError,
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import SettingsError
+from memory.words import languages
 
 Provider = Literal["local", "openai", "azure"]
 
@@ -108,6 +109,7 @@ class Settings(BaseSettings):
     hnsw_ef_construction: int = Field(64, ge=8, description="candidates looked at when a turn is indexed")
     hnsw_ef_runtime: int = Field(200, ge=10, description="candidates looked at when searching")
     vector_dtype: Literal["float16", "float32"] = Field("float16", description="how vectors are stored")
+    language: str = Field("english", description="whose word stems the text index holds: english, german ... or none")
     recall_turns: int = Field(12, ge=0, le=100, description="turns recalled for an answer, at most")
     window_turns: int = Field(20, ge=0, le=200, description="turns of the recent window, at most")
     recall_from: Literal["tenant", "conversation"] = Field(
@@ -150,6 +152,13 @@ class Settings(BaseSettings):
         if path is not None and not path.is_dir():
             raise ValueError("no such folder")
         return path
+
+    @field_validator("language")
+    @classmethod
+    def _stemmed(cls, name: str) -> str:
+        if name.lower() not in languages():
+            raise ValueError(f"not a language whose stems are known; these are: {', '.join(languages())}")
+        return name.lower()
 
     @field_validator("timezone")
     @classmethod

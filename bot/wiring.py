@@ -272,4 +272,5 @@ def index_options(settings: Settings) -> IndexOptions:
         ef_construction=settings.hnsw_ef_construction,
         ef_runtime=settings.hnsw_ef_runtime,
         dtype=settings.vector_dtype,
+        language=settings.language,
     )

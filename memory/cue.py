@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from memory import times
 from memory.times import Window
-from memory.words import COMMON, stems, words
+from memory.words import COMMON, ENGLISH, stems, words
 
 MOST_TERMS = 12  # BM25 costs a posting list a term; beyond a dozen recall gains nothing
 
@@ -32,9 +32,9 @@ _ASKING_WHEN = frozenset("when date day week month year long ago since".split())
 class Cue:
     """A message as what it asks for.
 
-    query: what the vector search is given. terms: stems for the text search. person: who asks; mine, yours: whether it
-    is about them, or about what the bot said. when: whether a time is asked for; now: whether it is about how things
-    are now. windows: the times that it names.
+    query: what the vector search is given. terms: stems for the text search, of the language. person: who asks; mine,
+    yours: whether it is about them, or about what the bot said. when: whether a time is asked for; now: whether it is
+    about how things are now. windows: the times that it names.
     """
 
     text: str
@@ -43,20 +43,24 @@ class Cue:
     person: str = ""
     mine: bool = False
     yours: bool = False
+    language: str = ENGLISH
     when: bool = False
     now: bool = False
     windows: tuple[Window, ...] = ()
 
 
-def read(text: str, speakers: Iterable[str] = (), *, person: str = "", at: int | None = None) -> Cue:
+def read(
+    text: str, speakers: Iterable[str] = (), *, person: str = "", at: int | None = None, language: str = ENGLISH
+) -> Cue:
     """Return what a message asks for. speakers: names that may be heard in it. at: when it is asked, milliseconds."""
     plain = set(words(_ADDRESS.sub(" ", text)))
     asked = words(text)
     return Cue(
         text=text,
         query=stated(text, speakers),
-        terms=terms(text),
+        terms=terms(text, language),
         person=person,
+        language=language,
         mine=not plain.isdisjoint(_MINE),
         yours=not plain.isdisjoint(_YOURS),
         when=not _ASKING_WHEN.isdisjoint(asked),
@@ -91,11 +95,11 @@ def stated(text: str, speakers: Iterable[str]) -> str:
     return re.sub(rf"\b(?:{name})(?: (?:{name}))*\b", "I", mine, flags=re.IGNORECASE)
 
 
-def terms(text: str) -> tuple[str, ...]:
+def terms(text: str, language: str = ENGLISH) -> tuple[str, ...]:
     """Return the stems to search the text index for, none twice, at most MOST_TERMS.
 
     Of a long message the longest are taken: they are the rarest ones more often than not.
     """
-    found = list(dict.fromkeys(stems(text)))
+    found = list(dict.fromkeys(stems(text, language)))
     longest = set(sorted(found, key=len, reverse=True)[:MOST_TERMS])
     return tuple(stem for stem in found if stem in longest)

@@ -129,7 +129,7 @@ class Memory:
         closed = conversations.closed(batch, self.keys, scope.tenant)
         paused = wishes.paused(batch, self.keys, scope)
         index = self.keys.generation(self.generation.number)
-        counted = self._census.ask(batch, index, scope.held, cues.terms(text))
+        counted = self._census.ask(batch, index, scope.held, cues.terms(text, self.generation.made.language))
 
         def read(cached: embeddings.Cached) -> Glance:
             counted()
@@ -144,8 +144,8 @@ class Memory:
         find itself.
         """
         glance = glance or await self._glanced(scope, turn.text)
-        cue = cues.read(turn.text, glance.speakers, person=turn.person, at=turn.sent_at)
-        passages = views.passages(turn)
+        cue = self._cue(glance, turn.person, turn.sent_at)
+        passages = self._passages(turn)
         known = await self._embedded(glance, [cue.query, *_said(passages)])
         batch = self.batch()
 
@@ -177,7 +177,7 @@ class Memory:
         at: when it is asked, milliseconds, for what "yesterday" means; default: now.
         """
         glance = await self._glanced(scope, text)
-        cue = cues.read(text, glance.speakers, person=scope.person, at=_now() if at is None else at)
+        cue = self._cue(glance, scope.person, _now() if at is None else at)
         known = await self._embedded(glance, [cue.query])
 
         def search(batch: Batch, closed: Closed) -> query.Search:
@@ -201,7 +201,7 @@ class Memory:
         With a batch, its commands travel along. vectors: as the index holds them, for turns embedded before. live:
         they are being said now, so neither what a paused person says is kept nor the answer to a forgotten turn.
         """
-        passages = [views.passages(turn) for turn in said]
+        passages = [self._passages(turn) for turn in said]
         known = Known({})
         if vectors is None:
             known = await self._embedded(Glance(""), [text for some in passages for text in _said(some)])
@@ -251,7 +251,7 @@ class Memory:
         if old is None:
             return False
         turn = replace(old, text=text)
-        passages = views.passages(turn)
+        passages = self._passages(turn)
         known = await self._embedded(Glance(""), _said(passages))
         batch = self.batch(atomic=True)
         done = forgetting.edit(batch, self.keys, scope, turn, self._indexed(passages, known))
@@ -413,6 +413,13 @@ class Memory:
         found = zip(missing, vectors, strict=True)
         new = {embeddings.digest(text): vector for text, vector in found if views.findable(vector)}
         return Known({**glance.cached, **new})
+
+    def _cue(self, glance: Glance, person: str, at: int) -> Cue:
+        language = self.generation.made.language
+        return cues.read(glance.text, glance.speakers, person=person, at=at, language=language)
+
+    def _passages(self, turn: Turn) -> list[Passage]:
+        return views.passages(turn, self.generation.made.language)
 
     def _keep(self, batch: Batch, scope: Scope, glance: Glance, known: Known) -> None:
         if known.vectors.keys() != glance.cached.keys() and not glance.paused:

@@ -49,12 +49,14 @@ async def reembed(
     only what has been said since. Raises RedisError, and what the embedder raises.
     """
     tell = progress or index.silent
-    wanted = Made(embedder.name, await embedder.dim(), options.dtype)
+    wanted = await index.made_by(embedder, options)
     try:
         await index.loaded(client, tell)
         async with _alone(client, keys, tell):
             before = await index.current(client, keys)
             generation = await _generation(client, keys, wanted)
+            if before is not None and before.made.language != wanted.language:
+                await _rewrite(client, keys, wanted.language, None, tell)
             await index.ensure(client, keys, generation, options)
             await index.filled(client, keys.generation(generation.number), tell)
             embedded = await backfill(client, keys, generation, embedder, tell)
@@ -101,7 +103,7 @@ async def upgrade(
         new = await _generation(client, keys, replace(old.made, schema=SCHEMA), after=old.number)
         if old.made.schema == 1:
             await _from_1_to_2(client, keys, new, tell)
-        await _to_3(client, keys, old, new, tell)
+        await _rewrite(client, keys, new.made.language, (old, new), tell)
         await index.ensure(client, keys, new, options)
         await index.filled(client, keys.generation(new.number), tell)
         await index.switch(client, keys, new.number)
@@ -144,10 +146,10 @@ return 1
 """
 
 
-# Schema 2 had one passage a turn and did not know which turns ask. Vectors of short turns stay: they were made of the
-# text alone, which serves nearly as well, and embedding all of memory again may cost money. Passages of long turns are
-# embedded by `upkeep`.
-_FROM_2 = (
+# What a turn is found by, written anew. Schema 2 had one passage a turn and did not know which turns ask; its vectors
+# move to the new generation's field where the turn is still one passage: they were made of the text alone, which serves
+# nearly as well, and embedding all of memory again may cost money. Passages of long turns are embedded by `upkeep`.
+_REWRITE = (
     turns.BEFORE
     + turns.PASSAGES
     + """
@@ -156,11 +158,14 @@ local turns, passages, digest, old, new, number, text, count = unpack(ARGV, 1, 8
 local turn = redis.call('HMGET', key, 'text', 'place', 'reach', 'before', old, new)
 if not turn[1] or redis.sha1hex(turn[1]) ~= text then return 0 end
 scrap(turns, passages, digest)
-redis.call('HDEL', key, 'embedded', 'asks', 'span', 'passages', old, new)
+redis.call('HDEL', key, 'asks', 'span', 'passages')
 redis.call('HSET', key, unpack(ARGV, 9, 8 + count))
-local vector = turn[5] or turn[6]
-if vector and redis.call('HEXISTS', key, 'passages') == 0 then
-  redis.call('HSET', key, 'embedded', number, new, vector)
+if old ~= '' then
+  local vector = turn[5] or turn[6]
+  redis.call('HDEL', key, 'embedded', old, new)
+  if vector and redis.call('HEXISTS', key, 'passages') == 0 then
+    redis.call('HSET', key, 'embedded', number, new, vector)
+  end
 end
 store(passages, digest, turn[3], turn[4] or '', '', ARGV, 9 + count)
 local rank = redis.call('ZRANK', timeline, turn[2])
@@ -174,7 +179,13 @@ return 1
 )
 
 
-async def _to_3(client: "redis.asyncio.Redis", keys: Keys, old: Generation, new: Generation, tell: Progress) -> None:
+Moving = tuple[Generation, Generation]  # from and to which generation vectors are moved
+
+
+async def _rewrite(
+    client: "redis.asyncio.Redis", keys: Keys, language: str, moving: Moving | None, tell: Progress
+) -> None:
+    """Write anew what every turn is found by: its passages, their words, and what it holds of the turn before it."""
     done = 0
     async for page in _pages(client, keys.turns):
         batch = Batch(client)
@@ -182,18 +193,23 @@ async def _to_3(client: "redis.asyncio.Redis", keys: Keys, old: Generation, new:
         await batch.send()
         for key, row in zip(page, rows, strict=True):
             if row.value[0] is not None and row.value[1] is not None:
-                _rewrite(batch, keys, key, row.value[0].decode(), turns.parse(row.value[1:]), old, new)
+                _rewrite_one(batch, keys, key, row.value[0].decode(), turns.parse(row.value[1:]), language, moving)
         await batch.send()
         done += len(page)
-        tell(f"migrating memory, {done:,} turns", None)
+        tell(f"rewriting memory, {done:,} turns", None)
 
 
-def _rewrite(batch: Batch, keys: Keys, key: bytes, room: str, turn: Turn, old: Generation, new: Generation) -> None:
+def _rewrite_one(
+    batch: Batch, keys: Keys, key: bytes, room: str, turn: Turn, language: str, moving: Moving | None
+) -> None:
     mine = keys.tenant_of(key.decode())
-    indexed: list[turns.Indexed] = [(passage, None) for passage in views.passages(turn)]
+    indexed: list[turns.Indexed] = [(passage, None) for passage in views.passages(turn, language)]
+    vectors: tuple[str | int, ...] = ("", "", "")
+    if moving is not None:
+        old, new = moving
+        vectors = (vector_field(old.number), vector_field(new.number), new.number)
     batch.ask(
-        *("EVAL", _FROM_2, 2, key, mine.timeline(room), mine.turns, mine.passages, digest_of(key)),
-        *(vector_field(old.number), vector_field(new.number), new.number),
+        *("EVAL", _REWRITE, 2, key, mine.timeline(room), mine.turns, mine.passages, digest_of(key), *vectors),
         hashlib.sha1(turn.text.encode()).hexdigest(),
         *turns.counted(turns.found_by(turn, indexed)),
         *turns.further(room, turn, indexed),

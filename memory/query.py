@@ -1,5 +1,6 @@
 """The searches of a recall, by meaning, by words and by time, asked in one batch and read as one list of candidates."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -145,14 +146,14 @@ class Search:
         ]
 
     def _cosines(self, rows: Collection["Row"]) -> list[float]:
-        """Return the cosines with stored vectors; 0 where the passage or what is asked could not be embedded."""
+        """Return the cosines with stored vectors; nan where the passage or what is asked could not be embedded."""
         if self._vector is None:
-            return [0.0] * len(rows)
+            return [math.nan] * len(rows)
         blank = bytes(len(self._vector) * np.dtype(self._options.dtype).itemsize)
         stored = unpacked(b"".join(row.values.get(self._field, blank) for row in rows), self._options.dtype)
         matrix = stored.reshape(len(rows), len(self._vector))
         norms = np.linalg.norm(matrix, axis=1)
-        cosines: list[float] = (matrix @ self._vector / np.where(norms > 0, norms, 1.0)).tolist()
+        cosines: list[float] = (matrix @ self._vector / np.where(norms > 0, norms, math.nan)).tolist()
         return cosines
 
 

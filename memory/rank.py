@@ -4,6 +4,7 @@ Each signal is a number from 0 to 1 a passage; a passage's score is their weight
 `vector`, are scaled to what was found for the same question: its best passage has 1, its worst 0.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class Candidate(NamedTuple):  # hundreds are made a question: a dataclass takes 
 
     words, before: stems, of its own and of the turn before it. asks: the share of its sentences that are questions;
     asked: whether the turn before it asks. span: where in the turn's text it stands, None: all of it. similarity: the
-    cosine with what is asked.
+    cosine with what is asked, nan where that is not known.
     """
 
     turn: str
@@ -48,7 +49,7 @@ class Candidate(NamedTuple):  # hundreds are made a question: a dataclass takes 
     asks: float = 0.0
     asked: bool = False
     span: Span | None = None
-    similarity: float = 0.0
+    similarity: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def signals(found: Sequence[Candidate], cue: Cue) -> dict[str, Column]:
     date = _dates(found, terms)
     rarity = _rarity(own)
     met = own + BEFORE * before + DATE * date
-    vector = _scaled(np.array([one.similarity for one in found]))
+    vector = _scaled(_known(np.array([one.similarity for one in found])))
     text = _scaled(_bm25(met, rarity, _lengths(found)))
     asked = np.array([one.asked for one in found], dtype=float)
     return {
@@ -157,7 +158,7 @@ _TIMES = re.compile(
 
 def _asked_about(cue: Cue, speakers: Iterable[str]) -> list[bytes]:
     """Return the stems that an answer may repeat: not the names of who speaks, unless there is nothing else."""
-    names = {stem for speaker in speakers for stem in stems(speaker)}
+    names = {stem for speaker in speakers for stem in stems(speaker, cue.language)}
     return [term.encode() for term in cue.terms if term not in names] or [term.encode() for term in cue.terms]
 
 
@@ -240,6 +241,12 @@ def _speaks(one: Candidate, cue: Cue, speakers: Iterable[str]) -> bool:
     if one.role == "assistant":
         return cue.yours
     return one.author in speakers or (cue.mine and one.person == cue.person)
+
+
+def _known(values: Column) -> Column:
+    """Put the mean of what is known in the place of what is not: a passage not embedded yet is neither near nor far."""
+    known = values[~np.isnan(values)]
+    return np.where(np.isnan(values), known.mean() if len(known) else 0.0, values)
 
 
 def _scaled(values: Column) -> Column:

@@ -206,7 +206,6 @@ def _fields(mine: TenantKeys, scope: Scope, turn: Turn) -> dict[str, Argument]:
         "tenant_tag": mine.digest,
         "conversation_tag": scope.conversation_tag,
         "person_tag": tag("person", scope.tenant, turn.to or turn.person),
-        "heading": views.heading(turn.author, turn.sent_at),
     }
     return fields if turn.to is None else {**fields, "to": turn.to}
 
@@ -225,13 +224,12 @@ def further(room: str, turn: Turn, indexed: Sequence[Indexed]) -> list[Argument]
         "author": turn.author,
         "role": turn.role,
         "sent_at": turn.sent_at,
-        "heading": views.heading(turn.author, turn.sent_at),
     }
     return [item for one in indexed[1:] for item in counted({**shared, **_passage(turn, *one)})]
 
 
 def _passage(turn: Turn, passage: Passage, stored: Stored | None) -> dict[str, Argument]:
-    fields: dict[str, Argument] = {"words": passage.words}
+    fields: dict[str, Argument] = {"words": passage.words, "heading": passage.heading}
     if passage.asks:
         fields["asks"] = passage.asks
     if passage.span != (0, len(turn.text)):

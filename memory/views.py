@@ -17,7 +17,7 @@ from memory import split
 from memory.errors import VectorError
 from memory.keys import Keys
 from memory.records import Turn
-from memory.words import stems
+from memory.words import ENGLISH, stems
 
 if TYPE_CHECKING:
     from redisvl.schema import IndexSchema
@@ -36,13 +36,15 @@ class IndexOptions:
     """How the HNSW graph is built and searched.
 
     m: links a node. ef_construction: candidates looked at when adding. ef_runtime: candidates looked at when
-    searching. dtype: float16 halves the memory at the same recall.
+    searching. dtype: float16 halves the memory at the same recall. language: whose stems the text index holds, one of
+    `words.languages`.
     """
 
     m: int = 16
     ef_construction: int = 64
     ef_runtime: int = 200
     dtype: DType = "float16"
+    language: str = ENGLISH
 
 
 def vector_field(generation: int) -> str:
@@ -59,7 +61,7 @@ def schema(keys: Keys, generation: int, dim: int, options: IndexOptions) -> "Ind
         {
             "index": {
                 "name": keys.generation(generation),
-                "prefix": [keys.turns, keys.passages],
+                "prefix": keys.turns,
                 "key_separator": "",
                 "storage_type": "hash",
                 "stopwords": [],
@@ -96,22 +98,26 @@ def schema(keys: Keys, generation: int, dim: int, options: IndexOptions) -> "Ind
 class Passage:
     """What is found of a turn: all of it, or a piece. span: where it stands in the turn's text, in characters.
 
-    said: what the vector sees. words: its own words as stems. asks: how many percent of its sentences are questions.
+    said: what the vector sees. words: its own words as stems; heading: who said it on which day, as stems. asks: how
+    many percent of its sentences are questions.
     """
 
     span: split.Span
     said: str
     words: str
+    heading: str
     asks: int
 
 
-def passages(turn: Turn) -> list[Passage]:
+def passages(turn: Turn, language: str) -> list[Passage]:
     """Return a turn's passages, the first of which is indexed with the turn itself."""
-    return [_passage(turn.author, turn.text[start:end], (start, end)) for start, end in split.spans(turn.text)]
+    top = heading(turn.author, turn.sent_at, language)
+    return [_passage(turn, span, top, language) for span in split.spans(turn.text)]
 
 
-def _passage(author: str, text: str, span: split.Span) -> Passage:
-    return Passage(span, said(author, text), body(text), asks(text))
+def _passage(turn: Turn, span: split.Span, top: str, language: str) -> Passage:
+    text = turn.text[slice(*span)]
+    return Passage(span, said(turn.author, text), body(text, language), top, asks(text))
 
 
 def said(author: str, text: str) -> str:
@@ -134,15 +140,15 @@ def _asks(sentence: str) -> bool:
     return sentence.rstrip(" \"')*_").endswith(("?", "\uff1f"))
 
 
-def heading(author: str, sent_at: int) -> str:
+def heading(author: str, sent_at: int, language: str = ENGLISH) -> str:
     """Return who spoke on which day, in the words people ask with: 'ada monday 8 may 2023', as stems."""
     moment = datetime.fromtimestamp(sent_at / 1000, UTC)
-    return " ".join(stems(f"{author} {moment:%A} {moment.day} {moment:%B} {moment.year}"))
+    return " ".join(stems(f"{author} {moment:%A} {moment.day} {moment:%B} {moment.year}", language))
 
 
-def body(text: str) -> str:
+def body(text: str, language: str = ENGLISH) -> str:
     """Return the turn's own words, as stems."""
-    return " ".join(stems(text))
+    return " ".join(stems(text, language))
 
 
 def findable(vector: np.ndarray[Any, Any]) -> bool:

@@ -1,5 +1,6 @@
 """Texts as the index knows them: lower case, without the commonest words, each word cut down to its stem.
 
+The stems are those of one language, whichever people speak; of English, the commonest words are known and left out.
 Stemming is done here and not by RediSearch, which files a stem apart from the word itself ("+group" beside "group"):
 the stem then counts as a rare word, and turns with "groups" outrank those with "group".
 """
@@ -13,6 +14,7 @@ import snowballstemmer
 # Chinese and Japanese are written without spaces: each character stands for a word there.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|(?:(?![\u3040-\u30ff\u3400-\u9fff])\w)+(?:['\u2019]\w+)?")
 
+ENGLISH = "english"
 LONGEST = 40  # characters; RediSearch finds no word beyond 128 bytes
 NAMES = frozenset({"May", "Will"})  # a month and a name when they are written so, else common words
 
@@ -29,10 +31,16 @@ def words(text: str) -> list[str]:
     return [_lower(word) for word in _said(text)]
 
 
-def stems(text: str) -> list[str]:
+def languages() -> tuple[str, ...]:
+    """Return the languages whose words are cut down to stems, and "none", which leaves words as they are."""
+    return ("none", *snowballstemmer.algorithms())
+
+
+def stems(text: str, language: str = ENGLISH) -> list[str]:
     """Return what the text index holds of a text, in the text's order."""
     lowered = ((said, _lower(said)) for said in _said(text))
-    return [_stem(word) for said, word in lowered if word not in COMMON or said in NAMES]
+    common = COMMON if language == ENGLISH else frozenset()
+    return [_stem(word, language) for said, word in lowered if word not in common or said in NAMES]
 
 
 def _said(text: str) -> list[str]:
@@ -45,10 +53,10 @@ def _lower(word: str) -> str:
 
 
 @lru_cache(maxsize=50_000)
-def _stem(word: str) -> str:
-    return str(_english().stemWord(word))
+def _stem(word: str, language: str) -> str:
+    return word if language == "none" else str(_stemmer(language).stemWord(word))
 
 
-@lru_cache(maxsize=1)
-def _english() -> "snowballstemmer.stemmer":
-    return snowballstemmer.stemmer("english")
+@lru_cache(maxsize=4)
+def _stemmer(language: str) -> "snowballstemmer.stemmer":
+    return snowballstemmer.stemmer(language)

@@ -17,6 +17,7 @@ from memory.embedder import Vectors
 
 Row = np.ndarray[Any, np.dtype[np.float32]]
 
+SHIPPED = "bge-small-en-v1.5-int8"
 LONGEST = 20_000  # characters; the model reads 512 tokens, the rest would only be tokenized
 
 
@@ -30,7 +31,7 @@ class LocalEmbedder:
     def __init__(
         self,
         folder: Path,
-        name: str = "bge-small-en-v1.5-int8",
+        name: str = SHIPPED,
         *,
         pooling: Literal["cls", "mean"] = "cls",
         threads: int = 1,
@@ -46,6 +47,12 @@ class LocalEmbedder:
     def name(self) -> str:
         """The model's name."""
         return self._name
+
+    @property
+    def covers(self) -> str:
+        """What it understands, for people."""
+        languages = "English only" if self._name == SHIPPED else "the languages of its model card"
+        return f"{languages}, 512 tokens a passage"
 
     async def dim(self) -> int:
         """Return the vectors' size, as the model's config.json tells it. Raises WeightsError."""

@@ -47,6 +47,11 @@ class OpenAIEmbedder:
         """The model's or deployment's name, with the dimensions that were asked for."""
         return f"{self._model}@{self._dimensions}" if self._dimensions else self._model
 
+    @property
+    def covers(self) -> str:
+        """What it understands, for people."""
+        return f"many languages if it is OpenAI's, {TEXT_TOKENS:,} tokens a passage"
+
     async def dim(self) -> int:
         """Return the vectors' size; asks the model once where `dimensions` does not tell."""
         if self._dim is None:

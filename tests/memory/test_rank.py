@@ -1,5 +1,6 @@
 """Ranking, worked out by eye: each signal by itself, then how they add up."""
 
+import math
 from dataclasses import fields
 
 import pytest
@@ -13,7 +14,7 @@ MAY_8 = 1_683_540_000_000  # 8 May 2023, 10:00 UTC
 HOUR = 3_600_000
 
 
-def turn(name: str, text: str = "", *, author: str = "Ada", similarity: float = 0.0, **more) -> Candidate:
+def turn(name: str, text: str = "", *, author: str = "Ada", similarity: float = math.nan, **more) -> Candidate:
     given = {"conversation": "c", "role": "user", "person": author.lower(), "sent_at": MAY_8, **more}
     before = " ".join(stems(given.pop("before", ""))).encode()
     return Candidate(
@@ -32,6 +33,7 @@ def test_meaning_is_scaled_to_what_was_found():
     ]  # fmt: skip
     assert signal("vector", "x", turn("a", similarity=0.7)) == [1.0]
     assert signal("vector", "x", turn("a"), turn("b")) == [0.0, 0.0]  # nothing could be embedded
+    assert signal("vector", "x", turn("a", similarity=0.9), turn("b"), turn("c", similarity=0.5)) == [1.0, 0.5, 0.0]
 
 
 def test_rare_words_tell_more():
@@ -59,9 +61,9 @@ def test_an_answer_is_told_by_the_question_before_it():
 
 def test_what_fits_lifts_the_rest_of_its_session():
     best = turn("a", "the dog", similarity=0.9)
-    same = turn("b", "x", sent_at=MAY_8 + HOUR)
-    later = turn("c", "x", sent_at=MAY_8 + 30 * HOUR)
-    elsewhere = turn("d", "x", sent_at=MAY_8 + HOUR, conversation="other")
+    same = turn("b", "x", sent_at=MAY_8 + HOUR, similarity=0.1)
+    later = turn("c", "x", sent_at=MAY_8 + 30 * HOUR, similarity=0.1)
+    elsewhere = turn("d", "x", sent_at=MAY_8 + HOUR, conversation="other", similarity=0.1)
     assert signal("session", "dog", best, same, later, elsewhere) == [0.0, 1.0, 0.0, 0.0]
 
 
