@@ -111,6 +111,9 @@ class Settings(BaseSettings):
     vector_dtype: Literal["float16", "float32"] = Field("float16", description="how vectors are stored")
     language: str = Field("english", description="whose word stems the text index holds: english, german ... or none")
     recall_turns: int = Field(12, ge=0, le=100, description="turns recalled for an answer, at most")
+    recall_floor: float | None = Field(
+        None, ge=-1, le=1, description="the cosine below which nothing is recalled; default: what suits the embedder"
+    )
     window_turns: int = Field(20, ge=0, le=200, description="turns of the recent window, at most")
     recall_from: Literal["tenant", "conversation"] = Field(
         "tenant", description="recall from every public conversation, or from the same one alone"

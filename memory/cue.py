@@ -1,7 +1,7 @@
 """What is searched for: a message boiled down to what can find its memories. Pure functions."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -25,6 +25,16 @@ _NOW = re.compile(
     r"|any ?more|in the end)\b",
     re.IGNORECASE,
 )
+LONGEST_IDLE = 12  # words
+_QUESTIONS = frozenset("what when where which who whom whose why".split())
+_PLEASANT = frozenset(
+    """thanks thank thx ty cheers please welcome hi hello hey hiya yo morning good evening afternoon night goodnight bye
+    goodbye later ok okay k kk sure fine great nice cool lovely perfect awesome amazing brilliant wonderful excellent
+    super wow yes yeah yep yup no nope nah right exactly indeed true agreed absolutely definitely haha hahaha ha lol
+    lmao hehe heh hmm hm oh ah aha ooh aww oops sorry pardon done got gotcha understood noted makes sense help helps
+    helped lot much well quite fair enough all everyone everybody guys folks again day weekend brb afk gtg np worries
+    problem pleasure bed off typo gracias merci danke""".split()
+)
 _ASKING_WHEN = frozenset("when date day week month year long ago since".split())
 
 
@@ -34,7 +44,7 @@ class Cue:
 
     query: what the vector search is given. terms: stems for the text search, of the language. person: who asks; mine,
     yours: whether it is about them, or about what the bot said. when: whether a time is asked for; now: whether it is
-    about how things are now. windows: the times that it names.
+    about how things are now. windows: the times that it names. idle: whether it is small talk, which needs no memory.
     """
 
     text: str
@@ -47,6 +57,7 @@ class Cue:
     when: bool = False
     now: bool = False
     windows: tuple[Window, ...] = ()
+    idle: bool = False
 
 
 def read(
@@ -65,8 +76,17 @@ def read(
         yours=not plain.isdisjoint(_YOURS),
         when=not _ASKING_WHEN.isdisjoint(asked),
         now=_NOW.search(text) is not None,
+        idle=_idle(asked, speakers),
         windows=tuple(times.windows(text, datetime.fromtimestamp(at / 1000, UTC) if at is not None else None)),
     )
+
+
+def _idle(said: Sequence[str], speakers: Iterable[str]) -> bool:
+    """Tell whether nothing is said but pleasantries, by the names of whoever is there: English only."""
+    if len(said) > LONGEST_IDLE or not _QUESTIONS.isdisjoint(said):
+        return False
+    names = {part for speaker in speakers for part in words(speaker)}
+    return all(word in COMMON or word in _PLEASANT or word in names for word in said)
 
 
 def named(text: str, speakers: Iterable[str]) -> frozenset[str]:

@@ -33,7 +33,7 @@ from memory.errors import LoreError
 from memory.index import Generation, Progress
 from memory.keys import Keys
 from memory.query import Listing
-from memory.rank import Ranked, Weights
+from memory.rank import Candidate, Ranked, Weights
 from memory.records import Context, Forgotten, Recalled, Turn, Which
 from memory.scope import Operator, Scope
 from memory.selection import Place
@@ -89,6 +89,7 @@ class Memory:
         keys: Keys = Keys(),
         options: IndexOptions = IndexOptions(),
         weights: Weights = Weights(),
+        floor: float = -1.0,
     ) -> None:
         self._client = client
         self.embedder = embedder
@@ -96,6 +97,7 @@ class Memory:
         self.keys = keys
         self._options = options
         self._weights = weights
+        self._floor = floor
         self._census = Census()
         self.chores = asyncio.Event()  # set when there is something for `upkeep` to do at once
 
@@ -108,14 +110,17 @@ class Memory:
         keys: Keys = Keys(),
         options: IndexOptions = IndexOptions(),
         weights: Weights = Weights(),
+        floor: float = -1.0,
         progress: Progress | None = None,
     ) -> Self:
         """Return memory once Redis has loaded and indexed all it holds.
 
+        floor: the cosine of the embedder below which texts have nothing to do with each other.
+
         Raises RedisUnavailable, NoQueryEngine, EmbedderMismatch, NewerMemory.
         """
         generation = await index.ready(client, embedder, keys, options, progress)
-        return cls(client, embedder, generation, keys=keys, options=options, weights=weights)
+        return cls(client, embedder, generation, keys=keys, options=options, weights=weights, floor=floor)
 
     def batch(self, *, atomic: bool = False) -> Batch:
         """Return an empty batch, for commands that shall travel together; with `atomic`, all take effect or none."""
@@ -145,8 +150,10 @@ class Memory:
         """
         glance = glance or await self._glanced(scope, turn.text)
         cue = self._cue(glance, turn.person, turn.sent_at)
+        if cue.idle:
+            cue = replace(cue, query="", terms=(), windows=())  # nothing to search for
         passages = self._passages(turn)
-        known = await self._embedded(glance, [cue.query, *_said(passages)])
+        known = await self._embedded(glance, [*filter(None, [cue.query]), *_said(passages)])
         batch = self.batch()
 
         def search(batch: Batch, closed: Closed) -> query.Search:
@@ -164,20 +171,25 @@ class Memory:
         itself = turns.turn_digest(scope.tenant, scope.conversation, turn.id)
         candidates = [one for one in found.candidates if one.turn != itself]
         return Context(
-            recalled=tuple(await self._told(scope, rank.rank(candidates, cue, k, self._weights))),
+            recalled=tuple(await self._told(scope, self._ranked(candidates, cue, k))),
             recent=tuple(one for one in recent.value if one.id != turn.id),
             new=written.value in (Written.NEW, Written.CLOSING),
             paused=written.value is Written.PAUSED,
             trouble=known.trouble,
         )
 
-    async def recall(self, scope: Scope, text: str, k: int = 10, *, at: int | None = None) -> list[Recalled]:
+    async def recall(
+        self, scope: Scope, text: str, k: int = 10, *, at: int | None = None, anyway: bool = False
+    ) -> list[Recalled]:
         """Return the k turns that belong most to a text, best first, each with its score and signals.
 
-        at: when it is asked, milliseconds, for what "yesterday" means; default: now.
+        at: when it is asked, milliseconds, for what "yesterday" means; default: now. anyway: also for small talk, which
+        needs no memory.
         """
         glance = await self._glanced(scope, text)
         cue = self._cue(glance, scope.person, _now() if at is None else at)
+        if cue.idle and not anyway:
+            return []
         known = await self._embedded(glance, [cue.query])
 
         def search(batch: Batch, closed: Closed) -> query.Search:
@@ -185,7 +197,7 @@ class Memory:
             return self._search(batch, scope, closed, known.of(cue.query), cue)
 
         found = await self._seeing(scope, search, glance.closed)
-        return await self._told(scope, rank.rank(found.candidates, cue, k, self._weights))
+        return await self._told(scope, self._ranked(found.candidates, cue, k))
 
     async def remember(
         self,
@@ -428,6 +440,9 @@ class Memory:
     def _search(self, batch: Batch, scope: Scope, closed: Closed, vector: Vector | None, cue: Cue) -> query.Search:
         mine, plan = within.reach(scope, closed), self._census.plan(scope.held, cue.terms)
         return query.search(batch, self.keys, mine, self.generation.number, vector, cue, plan, self._options)
+
+    def _ranked(self, found: Sequence[Candidate], cue: Cue, most: int) -> list[Ranked]:
+        return rank.rank(found, cue, most, self._weights, floor=self._floor)
 
     async def _told(self, scope: Scope, ranked: Sequence[Ranked]) -> list[Recalled]:
         """Read the turns of what was ranked; those that have been forgotten meanwhile are left out."""

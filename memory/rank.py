@@ -27,6 +27,7 @@ BEFORE = 0.7  # what a word counts that the turn before it said: answers seldom 
 DATE = 0.5  # what a word counts that names the day it was said on
 SESSION = 4 * 3600 * 1000  # milliseconds of silence after which people begin anew
 ENOUGH = 20  # stems; shorter passages seldom hold an answer
+LITTLE = 0.2  # of what is asked; a passage that is not like it either is about something else
 BESIDE = 0.5  # what the passage's own words and its meaning each count in what a session is judged by
 
 
@@ -84,14 +85,20 @@ class Ranked:
     signals: Mapping[str, float]
 
 
-def rank(found: Sequence[Candidate], cue: Cue, most: int, weights: Weights = Weights()) -> list[Ranked]:
-    """Return the best passages of at most so many turns, best first, a passage a turn."""
+def rank(
+    found: Sequence[Candidate], cue: Cue, most: int, weights: Weights = Weights(), *, floor: float = -1.0
+) -> list[Ranked]:
+    """Return the best passages of at most so many turns, best first, a passage a turn.
+
+    floor: a cosine; what lies below it and speaks of little that is asked has nothing to do with it.
+    """
     if not found:
         return []
     columns = signals(found, cue)
     table = np.stack(list(columns.values()), axis=1)
     scores: list[float] = np.round(table @ [getattr(weights, name) for name in columns], 6).tolist()
-    order = sorted(range(len(found)), key=lambda at: (-scores[at], -found[at].sent_at, found[at].turn))
+    related = [at for at, one in enumerate(found) if not (one.similarity < floor and columns["coverage"][at] <= LITTLE)]
+    order = sorted(related, key=lambda at: (-scores[at], -found[at].sent_at, found[at].turn))
     best: dict[str, int] = {}
     for at in order:
         best.setdefault(found[at].turn, at)

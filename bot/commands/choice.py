@@ -57,7 +57,7 @@ def _said(words: Sequence[str]) -> dict[str, str]:
 
 async def _turns(here: Here, said: Mapping[str, str]) -> tuple[Named, ...] | None:
     if "search" in said:
-        recalled = await here.memory.recall(here.scope, said["search"], SEARCHED)
+        recalled = await here.memory.recall(here.scope, said["search"], SEARCHED, anyway=True)
         return named(one.turn for one in recalled)
     if "" not in said:
         return None

@@ -56,7 +56,7 @@ async def search(here: Here, words: str) -> Said:
     """Show what memory finds for some words."""
     if not words:
         raise CommandError("say what to search for: `/memory search WORDS`")
-    hits = await here.memory.recall(here.scope, words)
+    hits = await here.memory.recall(here.scope, words, anyway=True)
     text = numbered(found(one, here.timezone) for one in hits)
     return Said(text or "Nothing is remembered here yet.", listed=named(one.turn for one in hits))
 

@@ -130,5 +130,14 @@ def test_of_equals_the_later_comes_first_whatever_the_order():
         assert [one.candidate.turn for one in rank.rank(some, cues.read("x"), 10)] == ["b", "a", "c"]
 
 
+def test_what_lies_below_the_floor_is_related_only_by_what_it_speaks_of():
+    found = [turn("like", "x", similarity=0.5), turn("told", "the dog", similarity=0.1), turn("no", similarity=0.1)]
+    ranked = rank.rank(found, cues.read("the dog"), 10, floor=0.45)
+    assert {one.candidate.turn for one in ranked} == {"like", "told"}
+    assert len(rank.rank(found, cues.read("the dog"), 10)) == 3
+    unknown = [turn("later", "x"), turn("no", similarity=0.1)]
+    assert [one.candidate.turn for one in rank.rank(unknown, cues.read("the dog"), 10, floor=0.45)] == ["later"]
+
+
 def test_nothing_found_is_nothing_ranked():
     assert rank.rank([], cues.read("x"), 10) == []

@@ -64,7 +64,9 @@ async def _named(here: Here, which: Which, turns: Sequence[str], search: str | N
     """Narrow the conditions down to turns that were named or that a search finds."""
     named = [await choice.turn(here, one) for one in turns]
     if search is not None:
-        named += [(one.turn.conversation, one.turn.id) for one in await here.memory.recall(here.scope, search)]
+        named += [
+            (one.turn.conversation, one.turn.id) for one in await here.memory.recall(here.scope, search, anyway=True)
+        ]
     return replace(which, turns=tuple(named)) if turns or search is not None else which
 
 
