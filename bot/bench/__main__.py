@@ -18,8 +18,8 @@ LARGE = 1_000_000
 
 
 @click.command()
-@click.option("--turns", default="1000,10000,100000", show_default=True, help="Sizes to recall at, ascending.")
-@click.option("--large", is_flag=True, help="A million turns, too: 5 GB and more than an hour.")
+@click.option("--turns", default="1000,10000,100000", show_default=True, help="Sizes of memory to recall from.")
+@click.option("--large", is_flag=True, help="A million turns, too: 6 GB and half an hour.")
 @click.option("--compare", default=10_000, show_default=True, help="Turns in memory when libraries are compared.")
 @click.option("--rounds", default=200, show_default=True, help="How often each thing is timed.")
 @click.option("--json", "json_", type=click.Path(path_type=Path), help="Write the figures to a file, too.")
@@ -28,7 +28,7 @@ def main(turns: str, large: bool, compare: int, rounds: int, json_: Path | None,
     """Measure memory on the real Redis, in namespaces that are deleted at the end."""
     if plot:
         report.check_plot()
-    sizes = [int(size) for size in turns.split(",")] + [LARGE] * large
+    sizes = tuple(sorted({*(int(size) for size in turns.split(",")), *([LARGE] * large)}))
     found = asyncio.run(_measured(settings.load(), Plan(sizes, compare, rounds)))
     report.show(found)
     if json_:

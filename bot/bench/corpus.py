@@ -31,8 +31,8 @@ _SHORT = """able air art back ball band bank bear bed bell bird blue boat body b
     wave week west wheel wild wind wine wing winter wood wool word work yard year""".split()
 _FUNCTION_WORDS = "the a to and I you my it of in is was that for on".split()
 
-_FLATNESS = 40  # Zipf-Mandelbrot: the n-th word has weight 1 / (n + 40), so that the commonest is in 7% of the turns
-_STEMS, _FILLERS = 18, 7  # words of a turn: 25, about 35 tokens
+_FLATNESS = 40  # Zipf-Mandelbrot: the n-th word has weight 1 / (n + 40), so that the commonest is in 5% of the turns
+_STEMS, _FILLERS = 15, 7  # words of a turn, about 35 tokens
 
 
 def _vocabulary(size: int = 40_000) -> list[str]:
@@ -55,7 +55,8 @@ class Corpus:
     def turn(self, number: int, scope: Scope | None = None) -> Turn:
         """Return the n-th turn, in the conversation it falls into or that of the scope."""
         random = np.random.default_rng([1, number])
-        said = self._drawn(random, _STEMS) + [str(word) for word in random.choice(_FUNCTION_WORDS, _FILLERS)]
+        fillers = [_FUNCTION_WORDS[place] for place in random.integers(len(_FUNCTION_WORDS), size=_FILLERS)]
+        said = self._drawn(random, _STEMS) + fillers
         random.shuffle(said)
         conversation = scope.conversation if scope else f"c{number // ROOM}"
         return Turn(f"b{number}", conversation, "ada", "Ada", "user", " ".join(said), FIRST_DAY + number * 60_000)
@@ -79,16 +80,16 @@ class Corpus:
 
 
 class Drawn:
-    """An embedder that takes no time: vectors drawn beforehand, in turn. Once `real` is set, that embeds."""
+    """An embedder that takes no time: vectors drawn beforehand, in turn."""
 
     name = "drawn"
 
-    def __init__(self, corpus: Corpus, ahead: int = 4096) -> None:
-        """Draw vectors: as arrays, and as the lists that other libraries ask for."""
+    def __init__(self, corpus: Corpus, *, ahead: int = 4096, real: Embedder | None = None) -> None:
+        """Draw vectors: as arrays, and as the lists that other libraries ask for. real: embeds in their stead."""
         self._arrays = corpus.vectors(ahead)
         self._lists: list[list[float]] = self._arrays.tolist()
         self._turn = count()
-        self.real: Embedder | None = None
+        self._real = real
 
     async def dim(self) -> int:
         """Return the size of the vectors."""
@@ -96,8 +97,8 @@ class Drawn:
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one unit vector a text."""
-        if self.real is not None:
-            return await self.real.embed(texts)
+        if self._real is not None:
+            return await self._real.embed(texts)
         return self._arrays[[next(self._turn) % len(self._arrays) for _ in texts]]
 
     def embed_one(self, text: str) -> list[float]:

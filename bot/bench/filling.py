@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from bot.bench.corpus import EVERYWHERE, ROOM, Corpus
@@ -11,6 +12,7 @@ from memory.views import packed
 CHUNK = 250  # turns that travel together
 
 Step = Callable[[int], None]  # told how many turns more are there
+Counting = Callable[[str, int], AbstractContextManager[Step]]  # shows how far something is that has so many steps
 
 
 async def fill(memory: Memory, corpus: Corpus, first: int, end: int, step: Step) -> None:

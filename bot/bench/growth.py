@@ -1,15 +1,15 @@
 """Recall as memory grows: by questions, from one conversation of a thousand turns and from all that the tenant has."""
 
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import redis.asyncio
 
 from bot.bench import timing
 from bot.bench.corpus import EVERYWHERE, HERE, Corpus, Drawn
-from bot.bench.filling import fill
+from bot.bench.filling import Counting, fill
 from bot.bench.rivals import K
 from bot.bench.timing import Act, Prepare, Times
-from bot.bench.whole_turn import Counting
 from memory import index
 from memory.embedder import Embedder
 from memory.keys import Keys
@@ -18,59 +18,50 @@ from memory.scope import Scope
 from memory.views import IndexOptions
 
 CONVERSATION, TENANT = "conversation", "tenant"
-EMBEDDED = "conversation, embedder included"
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How long recall takes at one size, by reach."""
-
-    turns: int
-    times: dict[str, Times]
+EMBEDDED = "conversation, embedder included"  # at the largest size only
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Recall at each size, ascending; bytes: of Redis' memory for each turn, over all the filling."""
+    """Recall by reach and size. sizes: turns, ascending; bytes: of Redis' memory for each turn, at the largest."""
 
-    sizes: tuple[Size, ...]
+    sizes: tuple[int, ...]
+    times: dict[tuple[str, int], Times]
     bytes: float
 
-    def ratio(self, reach: str) -> float:
-        """Return how many times as long recall takes at the largest size as at the smallest, by the medians."""
-        return self.sizes[-1].times[reach].p50 / self.sizes[0].times[reach].p50
+    def ratio(self, reach: str, size: int) -> float:
+        """Return how many times as long recall takes as at the smallest size, by the medians."""
+        return self.times[reach, size].p50 / self.times[reach, self.sizes[0]].p50
 
 
 async def grow(
     client: "redis.asyncio.Redis",
     namespace: str,
     options: IndexOptions,
-    sizes: list[int],
+    sizes: tuple[int, ...],
     rounds: int,
     real: Embedder,
     counting: Counting,
 ) -> Growth:
-    """Fill a memory and time recall at each size; with a real embedder at the last one."""
+    """Time recall in a memory of each size, all of them at every round; with a real embedder in the largest."""
     corpus = Corpus()
     drawn = Drawn(corpus)
-    keys = Keys(f"{namespace}-growth")
-    memory = await Memory.open(client, drawn, keys=keys, options=options)
-    found: list[Size] = []
-    have = added = 0
-    try:
+    acts: dict[tuple[str, int], Prepare] = {}
+    added = 0
+    async with AsyncExitStack() as stack:
         for size in sizes:
+            keys = Keys(f"{namespace}-{size}")
+            stack.push_async_callback(index.drop, client, keys)
+            memory = await Memory.open(client, drawn, keys=keys, options=options)
             before = await _used(client)
-            with counting(f"filling to {size:,} turns", size - have) as step:
-                await fill(memory, corpus, have, size, step)
-            added += await _used(client) - before
-            have = size
-            acts = {CONVERSATION: _recall(memory, corpus, HERE, 1), TENANT: _recall(memory, corpus, EVERYWHERE, 2)}
-            found.append(Size(size, await timing.interleaved(acts, rounds)))
-        drawn.real = real
-        found[-1].times.update(await timing.interleaved({EMBEDDED: _recall(memory, corpus, HERE, 3)}, rounds))
-    finally:
-        await index.drop(client, keys)
-    return Growth(tuple(found), added / have)
+            with counting(f"filling to {size:,} turns", size) as step:
+                await fill(memory, corpus, 0, size, step)
+            added = await _used(client) - before
+            acts[CONVERSATION, size] = _recall(memory, corpus, HERE, 1)
+            acts[TENANT, size] = _recall(memory, corpus, EVERYWHERE, 2)
+        embedding = await Memory.open(client, Drawn(corpus, real=real), keys=keys, options=options)
+        acts[EMBEDDED, sizes[-1]] = _recall(embedding, corpus, HERE, 3)
+        return Growth(sizes, await timing.interleaved(acts, rounds), added / sizes[-1])
 
 
 def _recall(memory: Memory, corpus: Corpus, scope: Scope, series: int) -> Prepare:

@@ -48,19 +48,18 @@ def show(report: Report) -> None:
     recall = Table("recall, embedder left out", title="growth", title_justify="left")
     for column in ("turns", "p50 ms", "p95 ms", "to the smallest"):
         recall.add_column(column, justify="right")
-    first = report.growth.sizes[0].times
-    for reach in {reach: None for size in report.growth.sizes for reach in size.times}:
-        for size in report.growth.sizes:
-            if reach in size.times:
-                ratio = f"{size.times[reach].p50 / first[reach].p50:.2f}x" if reach in first else ""
-                recall.add_row(reach, f"{size.turns:,}", *_row(size.times[reach]), ratio)
+    growth = report.growth
+    for (reach, size), times in sorted(growth.times.items()):
+        ratio = f"{growth.ratio(reach, size):.2f}x" if (reach, growth.sizes[0]) in growth.times else ""
+        recall.add_row(reach, f"{size:,}", *_row(times), ratio)
     console.print(recall)
-    console.print(f"{report.growth.bytes:,.0f} bytes of Redis' memory a turn (25 words, about 35 tokens)")
+    console.print(f"{growth.bytes:,.0f} bytes of Redis' memory a turn (22 words, about 35 tokens)")
     console.print(f"medians and 95th percentiles of {report.rounds} rounds; {_machine(report)}")
 
 
 def as_json(report: Report) -> dict[str, Any]:
     """Return everything as JSON holds it; times in milliseconds."""
+    growth = report.growth
     return {
         "machine": _machine(report),
         "libraries": {name: _version(name) for name in LIBRARIES},
@@ -72,11 +71,10 @@ def as_json(report: Report) -> dict[str, Any]:
             "fastest_rival_to_ours": round(_to_rivals(report), 3),
         },
         "recall": [
-            {"turns": size.turns, **{reach: _times(times) for reach, times in size.times.items()}}
-            for size in report.growth.sizes
+            {"reach": reach, "turns": size, **_times(times)} for (reach, size), times in sorted(growth.times.items())
         ],
-        "growth": {reach: round(report.growth.ratio(reach), 3) for reach in (CONVERSATION, TENANT)},
-        "bytes_a_turn": round(report.growth.bytes),
+        "growth": {reach: round(growth.ratio(reach, growth.sizes[-1]), 3) for reach in (CONVERSATION, TENANT)},
+        "bytes_a_turn": round(growth.bytes),
     }
 
 
@@ -97,6 +95,7 @@ def plot(report: Report, file: Path) -> None:
     """Draw whole turns and growth, side by side."""
     from matplotlib.figure import Figure
 
+    growth = report.growth
     figure = Figure(figsize=(11, 4), layout="constrained")
     bars, lines = figure.subplots(1, 2)
     names = [what.replace(": ", ":\n") for what in report.compared.times]
@@ -105,11 +104,10 @@ def plot(report: Report, file: Path) -> None:
     bars.invert_yaxis()
     bars.set(title=f"A whole turn, {report.compared.turns:,} turns", xlabel="milliseconds")
     bars.legend()
-    turns = [size.turns for size in report.growth.sizes]
     for reach, colour in ((CONVERSATION, "steelblue"), (TENANT, "darkorange")):
-        at = [size.times[reach] for size in report.growth.sizes]
-        lines.plot(turns, [times.p50 for times in at], "o-", color=colour, label=f"{reach}, p50")
-        lines.plot(turns, [times.p95 for times in at], "o:", color=colour, label=f"{reach}, p95")
+        at = [growth.times[reach, size] for size in growth.sizes]
+        lines.plot(growth.sizes, [times.p50 for times in at], "o-", color=colour, label=f"{reach}, p50")
+        lines.plot(growth.sizes, [times.p95 for times in at], "o:", color=colour, label=f"{reach}, p95")
     lines.set(title="Recall as memory grows", xlabel="turns", xscale="log", ylabel="milliseconds", ylim=(0, None))
     lines.legend()
     figure.savefig(file, dpi=150)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import redis.asyncio
 
+from bot.bench.filling import Counting
 from bot.bench.growth import grow
 from bot.bench.report import Report
-from bot.bench.whole_turn import Counting, compare
+from bot.bench.whole_turn import compare
 from memory.embedder import Embedder
 from memory.views import IndexOptions
 
@@ -16,7 +17,7 @@ from memory.views import IndexOptions
 class Plan:
     """What to measure. sizes: turns, ascending; compare: turns in memory when libraries are compared."""
 
-    sizes: list[int]
+    sizes: tuple[int, ...]
     compare: int
     rounds: int
 

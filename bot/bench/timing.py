@@ -4,6 +4,9 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from statistics import median, quantiles
+from typing import TypeVar
+
+T = TypeVar("T")
 
 WARM_UP = 5  # rounds that are not counted
 
@@ -28,9 +31,9 @@ class Times:
         return quantiles(self.rounds, n=20, method="inclusive")[-1]
 
 
-async def interleaved(acts: Mapping[str, Prepare], rounds: int) -> dict[str, Times]:
+async def interleaved(acts: Mapping[T, Prepare], rounds: int) -> dict[T, Times]:
     """Time each act once a round, in their order."""
-    taken: dict[str, list[float]] = {what: [] for what in acts}
+    taken: dict[T, list[float]] = {what: [] for what in acts}
     for number in range(-WARM_UP, rounds):
         for what, prepare in acts.items():
             act = prepare(number + WARM_UP)

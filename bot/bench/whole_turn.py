@@ -1,16 +1,15 @@
 """A whole turn (search, read the latest, remember), by us, by redis-py alone, and by other libraries."""
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import redis
 import redis.asyncio
 
 from bot.bench import replay, timing
 from bot.bench.corpus import HERE, Corpus, Drawn
-from bot.bench.filling import Step, chunks, fill
+from bot.bench.filling import Counting, Step, chunks, fill
 from bot.bench.rivals import WINDOW, K, Rival, rivals
 from bot.bench.timing import Act, Prepare, Times
 from memory import index
@@ -20,8 +19,6 @@ from memory.views import IndexOptions
 
 OURS, RAW = "Lorebot: Memory.hear", "redis-py: the same commands, one pipeline"
 FIRST_NEW = 10**9  # turns of the rounds are numbered from here
-
-Counting = Callable[[str, int], Any]  # a context manager that counts the steps of something, and shows them
 
 
 @dataclass(frozen=True, slots=True)
