@@ -4,6 +4,7 @@ Vectors are random and drawn beforehand, so that the embedder's time is left out
 """
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import click
@@ -19,9 +20,17 @@ LARGE = 1_000_000
 
 @click.command()
 @click.option("--turns", default="1000,10000,100000", show_default=True, help="Sizes of memory to recall from.")
-@click.option("--large", is_flag=True, help="A million turns, too: 6 GB and half an hour.")
-@click.option("--compare", default=10_000, show_default=True, help="Turns in memory when libraries are compared.")
-@click.option("--rounds", default=200, show_default=True, help="How often each thing is timed.")
+@click.option("--large", is_flag=True, help="A million turns, too: 6 GB, half an hour or more.")
+@click.option(
+    "--compare",
+    default=10_000,
+    show_default=True,
+    type=click.IntRange(min=200),
+    help="Turns in memory when libraries are compared.",
+)
+@click.option(
+    "--rounds", default=200, show_default=True, type=click.IntRange(min=2), help="How often each thing is timed."
+)
 @click.option("--json", "json_", type=click.Path(path_type=Path), help="Write the figures to a file, too.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw them, too (needs the extra `plot`).")
 def main(turns: str, large: bool, compare: int, rounds: int, json_: Path | None, plot: Path | None) -> None:
@@ -38,16 +47,13 @@ def main(turns: str, large: bool, compare: int, rounds: int, json_: Path | None,
 
 
 async def _measured(config: Settings, plan: Plan) -> report.Report:
-    with starting() as progress:
-        embedder = await wiring.embedding_model(config, progress, "local")
-        opening = wiring.opened_redis(config, progress)
-    async with opening as client:
-        server = wiring.embedded_server(config)
-        url = config.redis_url.get_secret_value() if config.redis_url else server.url
-        try:
-            return await run(client, url, config.namespace, wiring.index_options(config), plan, embedder, counting)
-        finally:
-            await embedder.close()
+    async with AsyncExitStack() as stack:
+        with starting() as progress:
+            embedder = await wiring.embedding_model(config, progress, "local")
+            stack.push_async_callback(embedder.close)
+            client = await stack.enter_async_context(wiring.opened_redis(config, progress))
+        url = config.redis_url.get_secret_value() if config.redis_url else wiring.embedded_server(config).url
+        return await run(client, url, config.namespace, wiring.index_options(config), plan, embedder, counting)
 
 
 main()

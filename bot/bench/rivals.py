@@ -1,7 +1,7 @@
 """The same turn by other libraries: what they offer for a message that is remembered, its likes and the latest ones.
 
-Each has its own defaults but where that would slow it down or let it find nothing. Their vectors are drawn beforehand
-as ours are, and both filter by conversation.
+Each with its own defaults where nothing else is said, and in the conversation alone. They are called without an event
+loop, as they are made for. Their vectors are drawn beforehand, as ours are.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Rival(Protocol):
         """Remember turns."""
 
     def hear(self, turn: Turn) -> int:
-        """Search for what belongs to a turn, read the latest ones, remember it; return how many were found."""
+        """Search for what belongs to a turn, read the latest ones, remember it; return how many were found and read."""
 
     def drop(self) -> None:
         """Delete everything."""

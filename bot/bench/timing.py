@@ -34,9 +34,9 @@ class Times:
 async def interleaved(acts: Mapping[T, Prepare], rounds: int) -> dict[T, Times]:
     """Time each act once a round, in their order."""
     taken: dict[T, list[float]] = {what: [] for what in acts}
-    for number in range(-WARM_UP, rounds):
+    for number in range(WARM_UP + rounds):
         for what, prepare in acts.items():
-            act = prepare(number + WARM_UP)
+            act = prepare(number)
             began = time.perf_counter()
             await act()
             taken[what].append((time.perf_counter() - began) * 1000)

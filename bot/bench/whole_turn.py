@@ -1,6 +1,6 @@
 """A whole turn (search, read the latest, remember), by us, by redis-py alone, and by other libraries."""
 
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import cast
 
@@ -42,40 +42,34 @@ async def compare(
     rounds: int,
     counting: Counting,
 ) -> Compared:
-    """Time a whole turn in a memory of so many turns.
+    """Time a whole turn in a memory of so many turns, recalling from the conversation alone.
 
-    We recall from the conversation alone, as the others do. What we send is noted and sent again by redis-py alone to
-    a twin of our memory, which thus holds the same turns at every round.
+    What we send is noted, and sent again by redis-py alone to a twin of our memory: at every round it holds the same
+    turns and does the same work, whatever memory comes to send.
     """
     corpus = Corpus()
     drawn = Drawn(corpus)
     ours, twin = Keys(f"{namespace}-ours"), Keys(f"{namespace}-twin")
-    recorder = replay.Recorder(client)
-    memory = await Memory.open(cast("redis.asyncio.Redis", recorder), drawn, keys=ours, options=options)
-    same = await Memory.open(client, drawn, keys=twin, options=options)
-    try:
-        with ExitStack() as stack:
-            sync = stack.enter_context(redis.Redis.from_url(url, protocol=2))
-            others = rivals(sync, namespace, drawn)
+    async with AsyncExitStack() as stack:
+        others = rivals(stack.enter_context(redis.Redis.from_url(url, protocol=2)), namespace, drawn)
+        for rival in others:
+            stack.callback(rival.drop)
+        memories = len(others) + 2
+        with counting(f"filling {memories} memories with {turns:,} turns", turns * memories) as step:
+            for keys in (ours, twin):
+                stack.push_async_callback(index.drop, client, keys)
+                await fill(await Memory.open(client, drawn, keys=keys, options=options), corpus, 0, turns, step)
             for rival in others:
-                stack.callback(rival.drop)
-            with counting(
-                f"filling {2 + len(others)} memories with {turns:,} turns", turns * (2 + len(others))
-            ) as step:
-                await fill(memory, corpus, 0, turns, step)
-                await fill(same, corpus, 0, turns, step)
-                for rival in others:
-                    _fill(rival, corpus, turns, step)
-            recorder.taken()
-            acts: dict[str, Prepare] = {
-                OURS: lambda number: _hear(memory, corpus, number),
-                RAW: lambda number: _again(client, replay.renamed(recorder.taken(), ours.namespace, twin.namespace)),
-                **{rival.name: _by(rival, corpus) for rival in others},
-            }
-            return Compared(turns, await timing.interleaved(acts, rounds))
-    finally:
-        await index.drop(client, ours)
-        await index.drop(client, twin)
+                _fill(rival, corpus, turns, step)
+        recorder = replay.Recorder(client)
+        memory = await Memory.open(cast("redis.asyncio.Redis", recorder), drawn, keys=ours, options=options)
+        recorder.taken()  # what opening it took
+        acts: dict[str, Prepare] = {
+            OURS: lambda number: _hear(memory, corpus, number),
+            RAW: lambda number: _again(client, replay.renamed(recorder.taken(), ours.namespace, twin.namespace)),
+            **{rival.name: _by(rival, corpus) for rival in others},
+        }
+        return Compared(turns, await timing.interleaved(acts, rounds))
 
 
 def _hear(memory: Memory, corpus: Corpus, number: int) -> Act:
