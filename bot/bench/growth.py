@@ -18,7 +18,7 @@ from memory.scope import Scope
 from memory.views import IndexOptions
 
 CONVERSATION, TENANT = "conversation", "tenant"
-EMBEDDED = "conversation, embedder included"  # at the largest size only
+EMBEDDED = "conversation, with embedder"  # at the largest size only
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,8 @@ def show(report: Report) -> None:
     )
     if not any("langchain" in what for what in report.compared.times):
         console.print("langchain-redis is not installed here: `make bench` installs it")
-    recall = Table("recall, embedder left out", title="growth", title_justify="left")
-    for column in ("turns", "p50 ms", "p95 ms", "to the smallest"):
+    recall = Table("recall from", title="recall as memory grows", title_justify="left")
+    for column in ("turns", "p50 ms", "p95 ms", "growth"):
         recall.add_column(column, justify="right")
     growth = report.growth
     for (reach, size), times in sorted(growth.times.items()):

@@ -27,7 +27,7 @@ async def test_a_run_measures_everything_and_leaves_nothing(client, redis_url, k
 
     assert sorted(found.growth.times) == [
         *(("conversation", 20), ("conversation", 60)),
-        ("conversation, embedder included", 60),
+        ("conversation, with embedder", 60),
         *(("tenant", 20), ("tenant", 60)),
     ]
     assert list(found.compared.times)[:3] == [OURS, RAW, "redisvl SemanticMessageHistory"]
@@ -58,7 +58,12 @@ async def test_what_is_sent_again_does_the_same_work_on_a_twin(client, keys):
     filling = replay.renamed(recorder.taken(), ours.namespace, twin.namespace)
     await replay.replay(client, filling)
     heard = await memory.hear(HERE, corpus.turn(100, HERE), k=10, window=20)
-    await replay.replay(client, replay.renamed(recorder.taken(), ours.namespace, twin.namespace))
+    again = replay.renamed(recorder.taken(), ours.namespace, twin.namespace)
+    replies = await replay.replay(client, again)
+
+    searched = [reply for command, reply in zip(again, replies, strict=True) if command[0] == "FT.SEARCH"]
+    assert searched
+    assert all(reply[0] > 0 for reply in searched)
 
     async def lines(memory):
         return [one.line() async for one in memory.export(Operator(HERE.tenant), Which(), vectors=True)]
