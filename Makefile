@@ -21,9 +21,10 @@ format: .venv/dev.stamp
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv/dev.stamp
+# For example: make bench ARGS='--json bench.json --plot bench.png'
+bench: .venv/bench.stamp
 	@$(BIN)/lorebot weights
-	@$(BIN)/python -m bot.bench
+	@$(BIN)/python -m bot.bench $(ARGS)
 
 soak: .venv/dev.stamp
 	@$(BIN)/lorebot weights
@@ -45,3 +46,10 @@ clean:
 	@echo "Installing Lorebot into .venv (once; about half a minute)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,local,discord,slack,dev]'
 	@touch $@ .venv/run.stamp
+
+# langchain-redis without its dependencies: see the extra `bench` in pyproject.toml.
+.venv/bench.stamp: .venv/dev.stamp
+	@echo "Installing what is compared with (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps langchain-redis
+	@touch $@

@@ -1,113 +1,71 @@
-"""`python -m bot.bench`: a turn's memory work, at a thousand and ten thousand turns.
+"""`python -m bot.bench`: a whole turn beside other libraries, recall as memory grows, bytes a turn.
 
-Vectors are random, so that the embedder's time is left out; figures are medians and 95th percentiles of one run.
+Vectors are random and drawn beforehand, so that the embedder's time is left out where nothing else is said.
 """
 
 import asyncio
-import random
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from statistics import median, quantiles
+from contextlib import AsyncExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
-import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from bot import settings, wiring
+from bot.bench import report
+from bot.bench.run import Plan, run
 from bot.cli.shared import counting, starting
-from memory import index
-from memory.embedder import Vectors
-from memory.keys import Keys
-from memory.memory import Memory
-from memory.records import Turn
-from memory.scope import Audience, Scope
+from bot.settings import Settings
 
-SCOPE = Scope("bench:1", "main", "ada", Audience.PUBLIC)
-ROUNDS = 200
-
-
-class RandomEmbedder:
-    """Unit vectors at random: the time of a real embedder would hide that of memory."""
-
-    name = "random"
-
-    def __init__(self, dim: int = 384) -> None:
-        self._dim = dim
-        self._random = np.random.default_rng(7)
-
-    async def dim(self) -> int:
-        """Return the size asked for."""
-        return self._dim
-
-    async def embed(self, texts: Sequence[str]) -> Vectors:
-        """Return one unit vector a text."""
-        vectors = self._random.standard_normal((len(texts), self._dim)).astype(np.float32)
-        unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        return unit
-
-    async def close(self) -> None:
-        """Nothing to let go of."""
+LARGE = 1_000_000
 
 
 @click.command()
-@click.option("--turns", default="1000,10000", show_default=True, help="Sizes to measure at, ascending.")
-def main(turns: str) -> None:
-    """Measure remember, recall and the whole turn."""
-    asyncio.run(_measure([int(size) for size in turns.split(",")]))
+@click.option("--turns", default="1000,10000,100000", show_default=True, help="Sizes of memory to recall from.")
+@click.option("--large", is_flag=True, help="A million turns, too: 6 GB, half an hour or more.")
+@click.option(
+    "--compare",
+    default=10_000,
+    show_default=True,
+    type=click.IntRange(min=200),
+    help="Turns in memory when libraries are compared.",
+)
+@click.option(
+    "--rounds", default=200, show_default=True, type=click.IntRange(min=2), help="How often each thing is timed."
+)
+@click.option("--json", "json_", type=click.Path(path_type=Path), help="Write the figures to a file, too.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw them, too (needs the extra `plot`).")
+def main(turns: str, large: bool, compare: int, rounds: int, json_: Path | None, plot: Path | None) -> None:
+    """Measure memory on an embedded Redis of its own, or at REDIS_URL in namespaces that are deleted at the end."""
+    if plot:
+        report.check_plot()
+    sizes = tuple(sorted({*(int(size) for size in turns.split(",")), *([LARGE] * large)}))
+    found = asyncio.run(_measured(settings.load(), Plan(sizes, compare, rounds)))
+    report.show(found)
+    if json_:
+        report.write(found, json_)
+    if plot:
+        report.plot(found, plot)
 
 
-async def _measure(sizes: list[int]) -> None:
-    config = settings.load()
-    keys = Keys(f"{config.namespace}-bench-{time.time_ns():x}")
-    table = Table("turns", "what", "p50 ms", "p95 ms")
-    with starting() as progress:
-        opening = wiring.opened_redis(config, progress)
-    async with opening as client:
-        memory = await Memory.open(client, RandomEmbedder(), keys=keys, options=wiring.index_options(config))
-        try:
-            words = random.Random(7)
-            have = 0
-            for size in sizes:
-                with counting(f"filling to {size:,}", size - have) as step:
-                    while have < size:
-                        batch = [_turn(have + place, words) for place in range(min(100, size - have))]
-                        await memory.remember(SCOPE, batch)
-                        have += len(batch)
-                        step(len(batch))
-                for what, act in _acts(memory, words).items():
-                    p50, p95 = await _timed(act)
-                    table.add_row(f"{size:,}", what, f"{p50:.2f}", f"{p95:.2f}")
-        finally:
-            await index.drop(client, keys)
-    Console().print(table)
+async def _measured(config: Settings, plan: Plan) -> report.Report:
+    async with AsyncExitStack() as stack:
+        if config.redis_url is None:
+            config = await _own_server(config, stack)
+        with starting() as progress:
+            embedder = await wiring.embedding_model(config, progress, "local")
+            stack.push_async_callback(embedder.close)
+            client = await stack.enter_async_context(wiring.opened_redis(config, progress))
+        url = config.redis_url.get_secret_value() if config.redis_url else wiring.embedded_server(config).url
+        return await run(client, url, config.namespace, wiring.index_options(config), plan, embedder, counting)
 
 
-def _acts(memory: Memory, words: random.Random) -> dict[str, Callable[[], Awaitable[object]]]:
-    numbers = iter(range(10**9, 2 * 10**9))
-    return {
-        "recent window": lambda: memory.recent(SCOPE, 20),
-        "recall": lambda: memory.recall(SCOPE, _text(words, 8)),
-        "recall + window + remember": lambda: memory.hear(SCOPE, _turn(next(numbers), words), k=10, window=20),
-    }
-
-
-async def _timed(act: Callable[[], Awaitable[object]]) -> tuple[float, float]:
-    times = []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        await act()
-        times.append((time.perf_counter() - began) * 1000)
-    return median(times), quantiles(times, n=20)[-1]
-
-
-def _turn(number: int, words: random.Random) -> Turn:
-    return Turn(f"b{number}", "main", "ada", "Ada", "user", _text(words, 25), 1_700_000_000_000 + number)
-
-
-def _text(words: random.Random, count: int) -> str:
-    """Return words as common and as rare as in a language: the n-th with weight 1/n."""
-    return " ".join(f"w{int(1.0 / (words.random() ** 2 + 0.0002))}" for _ in range(count))
+async def _own_server(config: Settings, stack: AsyncExitStack) -> Settings:
+    """Keep the embedded server that people use out of it: another one, in a folder beside theirs, until the end."""
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    folder = TemporaryDirectory(prefix="bench-", dir=config.data_dir, ignore_cleanup_errors=True)
+    own = config.model_copy(update={"data_dir": Path(stack.enter_context(folder))})
+    stack.push_async_callback(wiring.embedded_server(own).stop)
+    return own
 
 
 main()
