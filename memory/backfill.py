@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import redis.asyncio
 
-from memory import views
 from memory.batch import Batch, command
 from memory.embedder import Embedder, Vector
 from memory.errors import LoreError, VectorError
 from memory.index import Generation, Progress
 from memory.keys import Keys
-from memory.query import PATIENCE, parameters, span, values
-from memory.views import packed, vector_field
+from memory.query import PATIENCE, parameters, values
+from memory.views import packed, read_card, said, vector_field
 
 TOGETHER = 64  # passages embedded in one call
 
@@ -70,21 +69,20 @@ async def _lacking(
     reply = await command(
         client,
         *("FT.SEARCH", keys.generation(generation.number), "-@embedded:{$generation}"),
-        *("RETURN", 1, "span", "LIMIT", skip, TOGETHER, "TIMEOUT", PATIENCE),
+        *("RETURN", 1, "card", "LIMIT", skip, TOGETHER, "TIMEOUT", PATIENCE),
         *parameters({"generation": str(generation.number)}),
     )
-    spans = {key: values(flat).get(b"span") for key, flat in zip(reply[1::2], reply[2::2], strict=True)}
+    cards = {key: values(flat)[b"card"] for key, flat in zip(reply[1::2], reply[2::2], strict=True) if flat}
     batch = Batch(client)
-    turns = {key: keys.turn_of(key) for key in spans}
-    rows = {key: batch.ask("HMGET", turn, "author", "text", read=tuple) for key, turn in turns.items()}
+    turns = {key: keys.turn_of(key) for key in cards}
+    rows = {key: batch.ask("HGET", turn, "text", read=lambda text: text) for key, turn in turns.items()}
     await batch.send()
     found = []
     for key, row in rows.items():
-        author, text = row.value
-        if text is not None:
-            part = span(spans[key])
-            said = text.decode() if part is None else text.decode()[slice(*part)]
-            found.append(Lacking(key, turns[key], hashlib.sha1(text).hexdigest(), views.said(author.decode(), said)))
+        if row.value is not None:
+            card, text = read_card(cards[key]), row.value.decode()
+            part = text if card.span is None else text[slice(*card.span)]
+            found.append(Lacking(key, turns[key], hashlib.sha1(row.value).hexdigest(), said(card.author, part)))
     return int(reply[0]), found
 
 

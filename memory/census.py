@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from memory.batch import Answer, Argument, Batch
 from memory.errors import RedisError
 
-SMALL = 20_000  # passages; below that every search is cheap, and nothing but their number is counted
+SMALL = 3_000  # passages; below that every search is cheap, and nothing but their number is counted
 KEPT = 600.0  # seconds that a count is believed
 MOST = 50_000  # counts kept
 POSTINGS = 4_000  # passages that the text search may look at: about 4 ms

@@ -42,15 +42,16 @@ _ASKING_WHEN = frozenset("when date day week month year long ago since".split())
 class Cue:
     """A message as what it asks for.
 
-    query: what the vector search is given. terms: stems for the text search, of the language. person: who asks; mine,
-    yours: whether it is about them, or about what the bot said. when: whether a time is asked for; now: whether it is
-    about how things are now. windows: the times that it names. idle: whether it is small talk, which needs no memory.
+    query: what the vector search is given. terms: stems for the text search, of the language. person: the tag of who
+    asks; mine, yours: whether it is about them, or about what the bot said. when: whether a time is asked for; now:
+    whether it is about how things are now. windows: the times that it names. idle: whether it is small talk, which
+    needs no memory.
     """
 
     text: str
     query: str
     terms: tuple[str, ...]
-    person: str = ""
+    person: bytes = b""
     mine: bool = False
     yours: bool = False
     language: str = ENGLISH
@@ -61,7 +62,7 @@ class Cue:
 
 
 def read(
-    text: str, speakers: Iterable[str] = (), *, person: str = "", at: int | None = None, language: str = ENGLISH
+    text: str, speakers: Iterable[str] = (), *, person: bytes = b"", at: int | None = None, language: str = ENGLISH
 ) -> Cue:
     """Return what a message asks for. speakers: names that may be heard in it. at: when it is asked, milliseconds."""
     plain = set(words(_ADDRESS.sub(" ", text)))

@@ -64,13 +64,13 @@ _EDIT = (
     + """
 local key, timeline = KEYS[1], KEYS[2]
 local turns, passages, digest, count = unpack(ARGV, 1, 4)
-local turn = redis.call('HMGET', key, 'place', 'reach', 'embedded', 'before', 'asked')
+local turn = redis.call('HMGET', key, 'place', 'reach', 'embedded', 'before')
 if not turn[1] then return 0 end
 for generation in string.gmatch(turn[3] or '', '[^,]+') do redis.call('HDEL', key, 'vector' .. generation) end
 scrap(turns, passages, digest)
-redis.call('HDEL', key, 'embedded', 'asks', 'span', 'passages')
+redis.call('HDEL', key, 'embedded', 'asks', 'passages')
 redis.call('HSET', key, unpack(ARGV, 5, 4 + count))
-store(passages, digest, turn[2], turn[4] or '', turn[5] or '', ARGV, 5 + count)
+store(passages, digest, turn[2], turn[4] or '', ARGV, 5 + count)
 local rank = redis.call('ZRANK', timeline, turn[1])
 local following = redis.call('ZRANGE', timeline, rank + 1, rank + 1)[1]
 if following then follow(turns, passages, following, turn[1]) end
@@ -162,7 +162,7 @@ def edit(batch: Batch, keys: Keys, scope: Scope, turn: Turn, indexed: Sequence[t
         mine.turns,
         mine.passages,
         digest,
-        *turns.counted({"text": turn.text, **turns.found_by(turn, indexed)}),
-        *turns.further(scope.conversation_tag, turn, indexed),
+        *turns.counted({"text": turn.text, **turns.found_by(turns.whose(scope, turn), turn, indexed)}),
+        *turns.further(turns.whose(scope, turn), turn, indexed),
         read=bool,
     )

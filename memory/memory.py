@@ -149,7 +149,7 @@ class Memory:
         find itself.
         """
         glance = glance or await self._glanced(scope, turn.text)
-        cue = self._cue(glance, turn.person, turn.sent_at)
+        cue = self._cue(glance, scope, turn.sent_at)
         if cue.idle:
             cue = replace(cue, query="", terms=(), windows=())  # nothing to search for
         passages = self._passages(turn)
@@ -187,7 +187,7 @@ class Memory:
         needs no memory.
         """
         glance = await self._glanced(scope, text)
-        cue = self._cue(glance, scope.person, _now() if at is None else at)
+        cue = self._cue(glance, scope, _now() if at is None else at)
         if cue.idle and not anyway:
             return []
         known = await self._embedded(glance, [cue.query])
@@ -426,9 +426,9 @@ class Memory:
         new = {embeddings.digest(text): vector for text, vector in found if views.findable(vector)}
         return Known({**glance.cached, **new})
 
-    def _cue(self, glance: Glance, person: str, at: int) -> Cue:
+    def _cue(self, glance: Glance, scope: Scope, at: int) -> Cue:
         language = self.generation.made.language
-        return cues.read(glance.text, glance.speakers, person=person, at=at, language=language)
+        return cues.read(glance.text, glance.speakers, person=scope.person_tag.encode(), at=at, language=language)
 
     def _passages(self, turn: Turn) -> list[Passage]:
         return views.passages(turn, self.generation.made.language)
@@ -451,7 +451,7 @@ class Memory:
         rows = [batch.ask("HMGET", mine.turn(one.candidate.turn), *turns.FIELDS, read=tuple) for one in ranked]
         await batch.send()
         return [
-            Recalled(turns.parse(row.value), one.score, one.signals, one.candidate.span)
+            Recalled(turns.parse(row.value), one.score, one.signals, one.candidate.card.span)
             for one, row in zip(ranked, rows, strict=True)
             if row.value[0] is not None
         ]

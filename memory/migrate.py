@@ -21,7 +21,7 @@ from memory.embedder import Embedder
 from memory.index import Generation, Made, Progress
 from memory.keys import Keys, digest_of
 from memory.records import Turn, answer_id
-from memory.views import SCHEMA, IndexOptions, vector_field
+from memory.views import SCHEMA, IndexOptions, Whose, vector_field
 
 LEASE = 30_000  # milliseconds; renewed three times in it
 PAGE = 200  # turns rewritten in one round trip
@@ -158,7 +158,7 @@ local turns, passages, digest, old, new, number, text, count = unpack(ARGV, 1, 8
 local turn = redis.call('HMGET', key, 'text', 'place', 'reach', 'before', old, new)
 if not turn[1] or redis.sha1hex(turn[1]) ~= text then return 0 end
 scrap(turns, passages, digest)
-redis.call('HDEL', key, 'asks', 'span', 'passages')
+redis.call('HDEL', key, 'asks', 'passages')
 redis.call('HSET', key, unpack(ARGV, 9, 8 + count))
 if old ~= '' then
   local vector = turn[5] or turn[6]
@@ -167,7 +167,7 @@ if old ~= '' then
     redis.call('HSET', key, 'embedded', number, new, vector)
   end
 end
-store(passages, digest, turn[3], turn[4] or '', '', ARGV, 9 + count)
+store(passages, digest, turn[3], turn[4] or '', ARGV, 9 + count)
 local rank = redis.call('ZRANK', timeline, turn[2])
 if not rank then return 1 end
 local last = rank > 0 and redis.call('ZRANGE', timeline, rank - 1, rank - 1)[1]
@@ -189,18 +189,20 @@ async def _rewrite(
     done = 0
     async for page in _pages(client, keys.turns):
         batch = Batch(client)
-        rows = [batch.ask("HMGET", key, "conversation_tag", *turns.FIELDS, read=tuple) for key in page]
+        rows = [batch.ask("HMGET", key, "conversation_tag", "person_tag", *turns.FIELDS, read=tuple) for key in page]
         await batch.send()
         for key, row in zip(page, rows, strict=True):
-            if row.value[0] is not None and row.value[1] is not None:
-                _rewrite_one(batch, keys, key, row.value[0].decode(), turns.parse(row.value[1:]), language, moving)
+            room, person, *fields = row.value
+            if room is not None and fields[0] is not None:
+                whose = Whose(room.decode(), person.decode())
+                _rewrite_one(batch, keys, key, whose, turns.parse(fields), language, moving)
         await batch.send()
         done += len(page)
         tell(f"rewriting memory, {done:,} turns", None)
 
 
 def _rewrite_one(
-    batch: Batch, keys: Keys, key: bytes, room: str, turn: Turn, language: str, moving: Moving | None
+    batch: Batch, keys: Keys, key: bytes, whose: Whose, turn: Turn, language: str, moving: Moving | None
 ) -> None:
     mine = keys.tenant_of(key.decode())
     indexed: list[turns.Indexed] = [(passage, None) for passage in views.passages(turn, language)]
@@ -209,10 +211,10 @@ def _rewrite_one(
         old, new = moving
         vectors = (vector_field(old.number), vector_field(new.number), new.number)
     batch.ask(
-        *("EVAL", _REWRITE, 2, key, mine.timeline(room), mine.turns, mine.passages, digest_of(key), *vectors),
+        *("EVAL", _REWRITE, 2, key, mine.timeline(whose.room), mine.turns, mine.passages, digest_of(key), *vectors),
         hashlib.sha1(turn.text.encode()).hexdigest(),
-        *turns.counted(turns.found_by(turn, indexed)),
-        *turns.further(room, turn, indexed),
+        *turns.counted(turns.found_by(whose, turn, indexed)),
+        *turns.further(whose, turn, indexed),
         read=int,
     )
 

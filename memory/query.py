@@ -15,8 +15,7 @@ from memory.embedder import Vector
 from memory.keys import Keys, digest_of
 from memory.rank import Candidate
 from memory.records import Turn
-from memory.split import Span
-from memory.views import IndexOptions, packed, unpacked, vector_field
+from memory.views import IndexOptions, packed, read_card, unpacked, vector_field
 from memory.within import Within
 
 PATIENCE = 60_000  # milliseconds for a query that nobody waits for at a prompt; the server's limit is 500
@@ -24,7 +23,7 @@ CANDIDATES = 150  # a search; 100 lose half a point of recall, 200 gain nothing
 THEN = 50  # turns of a time that is asked for
 
 # What ranking weighs. The turns' own texts are read later, of those that win: long ones cost more than the searches.
-WEIGHED = ("author", "role", "person", "conversation_tag", "sent_at", "words", "before", "asks", "asked", "span")
+WEIGHED = ("card", "words", "before")
 
 
 def search(
@@ -160,27 +159,8 @@ class Search:
 def _candidate(row: "Row", similarity: float) -> Candidate:
     found = row.values
     return Candidate(
-        turn=digest_of(row.key),
-        conversation=found[b"conversation_tag"].decode(),
-        author=found[b"author"].decode(),
-        role=found[b"role"].decode(),
-        person=found[b"person"].decode(),
-        sent_at=int(found[b"sent_at"]),
-        words=found[b"words"],
-        before=found.get(b"before", b""),
-        asks=int(found.get(b"asks", 0)) / 100,
-        asked=found.get(b"asked") == b"1",
-        span=span(found.get(b"span")),
-        similarity=similarity,
+        digest_of(row.key), read_card(found[b"card"]), found[b"words"], found.get(b"before", b""), similarity
     )
-
-
-def span(raw: bytes | None) -> Span | None:
-    """Read where a passage stands in its turn's text; None: it is all of it."""
-    if raw is None:
-        return None
-    start, _, end = raw.partition(b":")
-    return int(start), int(end)
 
 
 class Row(NamedTuple):

@@ -16,8 +16,8 @@ import numpy as np
 
 from memory import cue as cues
 from memory.cue import Cue
-from memory.split import Span
 from memory.times import MONTHS, WEEKDAYS
+from memory.views import Card
 from memory.words import stems
 
 Column = np.ndarray[Any, np.dtype[np.float64]]  # a number a candidate
@@ -32,24 +32,16 @@ BESIDE = 0.5  # what the passage's own words and its meaning each count in what 
 
 
 class Candidate(NamedTuple):  # hundreds are made a question: a dataclass takes three times as long
-    """A passage that a search found. turn: its digest; conversation: its tag.
+    """A passage that a search found. turn: its digest.
 
-    words, before: stems, of its own and of the turn before it. asks: the share of its sentences that are questions;
-    asked: whether the turn before it asks. span: where in the turn's text it stands, None: all of it. similarity: the
+    words, before: stems, of its own and of the turn before it, behind a question mark if that asks. similarity: the
     cosine with what is asked, nan where that is not known.
     """
 
     turn: str
-    conversation: str
-    author: str
-    role: str
-    person: str
-    sent_at: int
+    card: Card
     words: bytes
     before: bytes = b""
-    asks: float = 0.0
-    asked: bool = False
-    span: Span | None = None
     similarity: float = math.nan
 
 
@@ -98,7 +90,7 @@ def rank(
     table = np.stack(list(columns.values()), axis=1)
     scores: list[float] = np.round(table @ [getattr(weights, name) for name in columns], 6).tolist()
     related = [at for at, one in enumerate(found) if not (one.similarity < floor and columns["coverage"][at] <= LITTLE)]
-    order = sorted(related, key=lambda at: (-scores[at], -found[at].sent_at, found[at].turn))
+    order = sorted(related, key=lambda at: (-scores[at], -found[at].card.sent_at, found[at].turn))
     best: dict[str, int] = {}
     for at in order:
         best.setdefault(found[at].turn, at)
@@ -112,7 +104,7 @@ def rank(
 
 def signals(found: Sequence[Candidate], cue: Cue) -> dict[str, Column]:
     """Return each signal's column: by name, a number a candidate."""
-    speakers = cues.named(cue.text, {one.author for one in found})
+    speakers = cues.named(cue.text, {one.card.author for one in found})
     terms = _asked_about(cue, speakers)
     own = _counts((one.words for one in found), terms)
     before = _counts((one.before for one in found), terms)
@@ -121,7 +113,7 @@ def signals(found: Sequence[Candidate], cue: Cue) -> dict[str, Column]:
     met = own + BEFORE * before + DATE * date
     vector = _scaled(_known(np.array([one.similarity for one in found])))
     text = _scaled(_bm25(met, rarity, _lengths(found)))
-    asked = np.array([one.asked for one in found], dtype=float)
+    asked = np.array([one.before.startswith(b"?") for one in found], dtype=float)
     return {
         # The two that find it: what it means, and the words that it shares, rare ones more.
         "vector": vector,
@@ -141,13 +133,13 @@ def signals(found: Sequence[Candidate], cue: Cue) -> dict[str, Column]:
         # When something was is asked, and it names a time.
         "dated": np.array([cue.when and _TIMES.search(one.words) is not None for one in found], dtype=float),
         # It was said at the time that the question names.
-        "when": np.array([any(window.holds(one.sent_at) for window in cue.windows) for one in found], dtype=float),
+        "when": np.array([any(window.holds(one.card.sent_at) for window in cue.windows) for one in found], dtype=float),
         # How things are now was said last.
-        "latest": cue.now * _scaled(np.array([float(one.sent_at) for one in found])),
+        "latest": cue.now * _scaled(np.array([float(one.card.sent_at) for one in found])),
         # What people say of themselves is what is asked for later, rather than the bot's advice.
-        "bot": np.array([one.role == "assistant" for one in found], dtype=float),
+        "bot": np.array([one.card.role == "assistant" for one in found], dtype=float),
         # Who asks tells little.
-        "asks": np.array([one.asks for one in found]),
+        "asks": np.array([one.card.asks for one in found]),
     }
 
 
@@ -183,7 +175,7 @@ def _dates(found: Sequence[Candidate], terms: Sequence[bytes]) -> Column:
         part = _DATE_PARTS.get(term) or (int(term) if term.isdigit() and len(term) <= 4 else None)
         if part is not None:
             for at, one in enumerate(found):
-                moment = datetime.fromtimestamp(one.sent_at / 1000, UTC)
+                moment = datetime.fromtimestamp(one.card.sent_at / 1000, UTC)
                 told = (MONTHS[moment.month - 1], WEEKDAYS[moment.weekday()], moment.day, moment.year)
                 matches[at, place] = part in told
     return matches
@@ -234,20 +226,20 @@ def _session(found: Sequence[Candidate], fits: Column) -> Column:
 
 def _sessions(found: Sequence[Candidate]) -> list[int]:
     """Return which session each candidate is of: a silence ends one."""
-    order = sorted(range(len(found)), key=lambda at: (found[at].conversation, found[at].sent_at))
+    order = sorted(range(len(found)), key=lambda at: (found[at].card.room, found[at].card.sent_at))
     sessions = [0] * len(found)
     for one, following in pairwise(order):
-        before, after = found[one], found[following]
-        apart = before.conversation != after.conversation or after.sent_at - before.sent_at > SESSION
+        before, after = found[one].card, found[following].card
+        apart = before.room != after.room or after.sent_at - before.sent_at > SESSION
         sessions[following] = sessions[one] + apart
     return sessions
 
 
 def _speaks(one: Candidate, cue: Cue, speakers: Iterable[str]) -> bool:
     """Tell whether a candidate is said by whom the question is about: a name, the asker ("I"), the bot ("you")."""
-    if one.role == "assistant":
+    if one.card.role == "assistant":
         return cue.yours
-    return one.author in speakers or (cue.mine and one.person == cue.person)
+    return one.card.author in speakers or (cue.mine and cue.person.startswith(one.card.person))
 
 
 def _known(values: Column) -> Column:

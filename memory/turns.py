@@ -10,44 +10,46 @@ from memory.batch import Answer, Argument, Batch
 from memory.keys import Keys, TenantKeys, tag
 from memory.records import Role, Status, Turn, answer_id
 from memory.scope import Scope
-from memory.views import Passage
+from memory.views import Passage, Whose
 
 FIELDS = ("id", "conversation", "person", "author", "role", "text", "sent_at", "status", "to")
 
 BEFORE_BYTES = 400  # of the previous turn, in the text index: long ones would drown the turn itself
 
-# Lua that other scripts begin with. `before`: what a turn holds of the one before it, that is its words and whether it
-# asks. They go along only where both can be recalled by the same people: else a search would tell what was said behind
-# closed doors. `follow` lets a turn, with all its passages, hold those of the turn that comes before it now.
+# Lua that other scripts begin with. `before`: what a turn holds of the one before it, that is its words, behind a
+# question mark if it asks. They go along only where both can be recalled by the same people: else a search would tell
+# what was said behind closed doors. `follow` lets a turn, with all its passages, hold those of the turn that comes
+# before it now.
 BEFORE = f"""
 local function before(turns, last, reach)
-  if not last then return '', '' end
+  if not last then return '' end
   local previous = redis.call('HMGET', turns .. string.sub(last, 17), 'words', 'reach', 'asks')
-  if not previous[1] or previous[2] ~= reach then return '', '' end
-  return string.sub(previous[1], 1, {BEFORE_BYTES}), tonumber(previous[3] or '0') > 0 and '1' or ''
+  if not previous[1] or previous[2] ~= reach then return '' end
+  local words = string.sub(previous[1], 1, {BEFORE_BYTES})
+  return previous[3] and '? ' .. words or words
 end
 local function follow(turns, passages, place, last)
   local digest = string.sub(place, 17)
-  local turn = redis.call('HMGET', turns .. digest, 'reach', 'before', 'asked', 'passages')
+  local turn = redis.call('HMGET', turns .. digest, 'reach', 'before', 'passages')
   if not turn[1] then return end
-  local words, asked = before(turns, last, turn[1])
-  if words == turn[2] and asked == (turn[3] or '') then return end
-  redis.call('HSET', turns .. digest, 'before', words, 'asked', asked)
-  for number = 1, tonumber(turn[4] or '0') do
-    redis.call('HSET', passages .. digest .. ':' .. number, 'before', words, 'asked', asked)
+  local words = before(turns, last, turn[1])
+  if words == turn[2] then return end
+  redis.call('HSET', turns .. digest, 'before', words)
+  for number = 1, tonumber(turn[3] or '0') do
+    redis.call('HSET', passages .. digest .. ':' .. number, 'before', words)
   end
 end
 """
 # Lua that other scripts begin with, too. `store` writes a turn's further passages, each given as the number of its
 # fields and the fields; `scrap` deletes them.
 PASSAGES = """
-local function store(passages, digest, reach, words, asked, given, at)
+local function store(passages, digest, reach, words, given, at)
   local number = 0
   while at <= #given do
     number = number + 1
     local count = tonumber(given[at])
     local key = passages .. digest .. ':' .. number
-    redis.call('HSET', key, 'reach', reach, 'before', words, 'asked', asked, unpack(given, at + 1, at + count))
+    redis.call('HSET', key, 'reach', reach, 'before', words, unpack(given, at + 1, at + count))
     at = at + count + 1
   end
 end
@@ -81,13 +83,11 @@ if speaker ~= '' then
   redis.call('ZADD', speakers, 'GT', sent_at, speaker)
   redis.call('HINCRBY', spoken, speaker, 1)
 end
-local words, asked = before(turns, last, reach)
+local words = before(turns, last, reach)
 local at = 13 + facts
 local count = tonumber(ARGV[at])
-redis.call(
-  'HSET', turn, 'place', place, 'before', words, 'asked', asked, 'reach', reach, unpack(ARGV, at + 1, at + count)
-)
-store(passages, digest, reach, words, asked, ARGV, at + count + 1)
+redis.call('HSET', turn, 'place', place, 'before', words, 'reach', reach, unpack(ARGV, at + 1, at + count))
+store(passages, digest, reach, words, ARGV, at + count + 1)
 local rank = redis.call('ZRANK', timeline, place)
 local following = redis.call('ZRANGE', timeline, rank + 1, rank + 1)[1]
 if following then  -- it came late: the next turn no longer holds the words of the one before, which may be forgotten
@@ -176,8 +176,8 @@ def remember(
         int(live),
         len(facts),
         *facts,
-        *counted({**_fields(mine, scope, turn), **found_by(turn, indexed)}),
-        *further(scope.conversation_tag, turn, indexed),
+        *counted({**_fields(mine, scope, turn), **found_by(whose(scope, turn), turn, indexed)}),
+        *further(whose(scope, turn), turn, indexed),
         read=lambda reply: Written(reply.decode()),
     )
 
@@ -205,35 +205,36 @@ def _fields(mine: TenantKeys, scope: Scope, turn: Turn) -> dict[str, Argument]:
         "status": turn.status.value,
         "tenant_tag": mine.digest,
         "conversation_tag": scope.conversation_tag,
-        "person_tag": tag("person", scope.tenant, turn.to or turn.person),
+        "person_tag": whose(scope, turn).person,
     }
     return fields if turn.to is None else {**fields, "to": turn.to}
 
 
-def found_by(turn: Turn, indexed: Sequence[Indexed]) -> dict[str, Argument]:
+def whose(scope: Scope, turn: Turn) -> Whose:
+    """Return the tags of where a turn is said and whose it is."""
+    return Whose(scope.conversation_tag, tag("person", scope.tenant, turn.to or turn.person))
+
+
+def found_by(whose: Whose, turn: Turn, indexed: Sequence[Indexed]) -> dict[str, Argument]:
     """Return what the turn itself is found by: its first passage, and how many others there are."""
-    fields = _passage(turn, *indexed[0])
+    fields = _passage(whose, turn, *indexed[0])
     return {**fields, "passages": len(indexed) - 1} if len(indexed) > 1 else fields
 
 
-def further(room: str, turn: Turn, indexed: Sequence[Indexed]) -> list[Argument]:
-    """Return the fields of the passages after the first, as `store` takes them. room: the conversation's tag."""
-    shared: dict[str, Argument] = {
-        "conversation_tag": room,
-        "person": turn.person,
-        "author": turn.author,
-        "role": turn.role,
-        "sent_at": turn.sent_at,
+def further(whose: Whose, turn: Turn, indexed: Sequence[Indexed]) -> list[Argument]:
+    """Return the fields of the passages after the first, as `store` takes them."""
+    shared: dict[str, Argument] = {"conversation_tag": whose.room, "sent_at": turn.sent_at}
+    return [item for one in indexed[1:] for item in counted({**shared, **_passage(whose, turn, *one)})]
+
+
+def _passage(whose: Whose, turn: Turn, passage: Passage, stored: Stored | None) -> dict[str, Argument]:
+    fields: dict[str, Argument] = {
+        "words": passage.words,
+        "heading": passage.heading,
+        "card": views.card(whose, turn, passage),
     }
-    return [item for one in indexed[1:] for item in counted({**shared, **_passage(turn, *one)})]
-
-
-def _passage(turn: Turn, passage: Passage, stored: Stored | None) -> dict[str, Argument]:
-    fields: dict[str, Argument] = {"words": passage.words, "heading": passage.heading}
     if passage.asks:
         fields["asks"] = passage.asks
-    if passage.span != (0, len(turn.text)):
-        fields["span"] = "{}:{}".format(*passage.span)
     if stored is not None:
         fields |= {"embedded": stored.generation, views.vector_field(stored.generation): stored.vector}
     return fields

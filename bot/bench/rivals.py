@@ -6,7 +6,7 @@ loop, as they are made for. Their vectors are drawn beforehand, as ours are.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import redis
 
@@ -79,7 +79,8 @@ class Langchain:
 
         fields = [{"name": "conversation", "type": "tag"}, {"name": "sent_at", "type": "numeric"}]
         config = RedisConfig(index_name=namespace, redis_client=client, metadata_schema=fields)
-        self._store = RedisVectorStore(_Embeddings(embedder), config=config)
+        given: Any = _Embeddings(embedder)  # of langchain-core's class, which need not be installed
+        self._store = RedisVectorStore(given, config=config)
 
     def fill(self, turns: Sequence[Turn]) -> None:
         """Remember turns."""

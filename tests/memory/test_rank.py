@@ -8,6 +8,7 @@ import pytest
 from memory import cue as cues
 from memory import rank
 from memory.rank import Candidate, Weights
+from memory.views import Card
 from memory.words import stems
 
 MAY_8 = 1_683_540_000_000  # 8 May 2023, 10:00 UTC
@@ -15,15 +16,21 @@ HOUR = 3_600_000
 
 
 def turn(name: str, text: str = "", *, author: str = "Ada", similarity: float = math.nan, **more) -> Candidate:
-    given = {"conversation": "c", "role": "user", "person": author.lower(), "sent_at": MAY_8, **more}
-    before = " ".join(stems(given.pop("before", ""))).encode()
-    return Candidate(
-        name, author=author, words=" ".join(stems(text)).encode(), before=before, similarity=similarity, **given
-    )
+    given = {
+        "room": b"c",
+        "person": author.lower().encode(),
+        "role": "user",
+        "sent_at": MAY_8,
+        "asks": 0.0,
+        "span": None,
+    }
+    before = " ".join(["?"] * more.pop("asked", False) + stems(more.pop("before", ""))).encode()
+    card = Card(**{**given, **more}, author=author)
+    return Candidate(name, card, " ".join(stems(text)).encode(), before, similarity)
 
 
 def signal(name: str, question: str, *found: Candidate, **asked) -> list[float]:
-    cue = cues.read(question, {one.author for one in found}, **asked)
+    cue = cues.read(question, {one.card.author for one in found}, **asked)
     return [round(float(value), 3) for value in rank.signals(found, cue)[name]]
 
 
@@ -63,7 +70,7 @@ def test_what_fits_lifts_the_rest_of_its_session():
     best = turn("a", "the dog", similarity=0.9)
     same = turn("b", "x", sent_at=MAY_8 + HOUR, similarity=0.1)
     later = turn("c", "x", sent_at=MAY_8 + 30 * HOUR, similarity=0.1)
-    elsewhere = turn("d", "x", sent_at=MAY_8 + HOUR, conversation="other", similarity=0.1)
+    elsewhere = turn("d", "x", sent_at=MAY_8 + HOUR, room=b"other", similarity=0.1)
     assert signal("session", "dog", best, same, later, elsewhere) == [0.0, 1.0, 0.0, 0.0]
 
 
@@ -80,8 +87,8 @@ def test_what_fits_lifts_the_rest_of_its_session():
 )
 def test_the_speaker_is_a_name_or_the_asker_or_the_bot(question: str, who: list[str]):
     found = (turn("a"), turn("b", author="Bob"), turn("c", author="Lorebot", role="assistant"))
-    spoken = signal("speaker", question, *found, person="ada")
-    assert [one.author for one, named in zip(found, spoken, strict=True) if named] == who
+    spoken = signal("speaker", question, *found, person=b"ada")
+    assert [one.card.author for one, named in zip(found, spoken, strict=True) if named] == who
 
 
 def test_times_are_found_where_they_are_asked_for():
@@ -120,7 +127,7 @@ def test_a_long_turn_is_found_once_by_its_best_passage():
         turn("other", "the dog", similarity=0.5),
     ]
     ranked = rank.rank(found, cues.read("the dog"), 10)
-    assert [(one.candidate.turn, one.candidate.span) for one in ranked] == [("long", (10, 20)), ("other", None)]
+    assert [(one.candidate.turn, one.candidate.card.span) for one in ranked] == [("long", (10, 20)), ("other", None)]
     assert len(rank.rank(found, cues.read("the dog"), 1)) == 1
 
 
