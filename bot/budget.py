@@ -1,9 +1,11 @@
 """What fits into the model's context. Pure functions over token counts."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from bot.models.base import Message, Tokenizer
+from memory.words import words
 
 T = TypeVar("T")
 
@@ -12,6 +14,8 @@ T = TypeVar("T")
 # text's edge may split otherwise beside the template than it does alone.
 PER_MESSAGE = 6
 PER_PROMPT = 3
+
+ALIKE = 0.85  # of all the words of two texts; those that share more say the same
 
 
 def fit(items: Iterable[T], room: int, cost: Callable[[T], int]) -> list[T]:
@@ -25,15 +29,36 @@ def fit(items: Iterable[T], room: int, cost: Callable[[T], int]) -> list[T]:
     return taken
 
 
-def fill(items: Iterable[T], room: int, cost: Callable[[T], int]) -> list[T]:
-    """Return the items that fit into `room`, passing over those that do not."""
-    taken: list[T] = []
-    for item in items:
-        price = cost(item)
-        if price <= room:
+def choose(items: Iterable[T], room: int, cost: Callable[[T], int], value: Callable[[T], float], most: int) -> list[T]:
+    """Return at most so many items that fit into `room`, those of the most value for their cost, in their order.
+
+    The cost counts by its square root: what is long must be worth it, but nothing is taken for being short alone.
+    """
+    known = list(items)
+    order = sorted(range(len(known)), key=lambda at: -value(known[at]) / math.sqrt(max(cost(known[at]), 1)))
+    taken: list[int] = []
+    for at in order:
+        price = cost(known[at])
+        if price <= room and len(taken) < most:
             room -= price
-            taken.append(item)
-    return taken
+            taken.append(at)
+    return [known[at] for at in sorted(taken)]
+
+
+def distinct(items: Iterable[T], text: Callable[[T], str], beside: Iterable[str] = ()) -> list[T]:
+    """Return the items without those that say nearly the same as one before them, or as a text beside them."""
+    said = [frozenset(words(one)) for one in beside]
+    kept: list[T] = []
+    for item in items:
+        mine = frozenset(words(text(item)))
+        if not any(_alike(mine, other) for other in said):
+            said.append(mine)
+            kept.append(item)
+    return kept
+
+
+def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
+    return len(one & other) >= ALIKE * max(len(one | other), 1)
 
 
 def message_cost(text: str, tokenizer: Tokenizer) -> int:

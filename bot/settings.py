@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     hnsw_ef_runtime: int = Field(200, ge=10, description="candidates looked at when searching")
     vector_dtype: Literal["float16", "float32"] = Field("float16", description="how vectors are stored")
     language: str = Field("english", description="whose word stems the text index holds: english, german ... or none")
-    recall_turns: int = Field(12, ge=0, le=100, description="turns recalled for an answer, at most")
+    recall_turns: int = Field(24, ge=0, le=100, description="turns recalled for an answer, at most")
     recall_floor: float | None = Field(
         None, ge=-1, le=1, description="the cosine below which nothing is recalled; default: what suits the embedder"
     )

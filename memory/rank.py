@@ -22,6 +22,7 @@ from memory.words import stems
 
 Column = np.ndarray[Any, np.dtype[np.float64]]  # a number a candidate
 
+SHARPNESS = 20.0  # a turn is exp(20 d) times as likely to be the answer as one whose score is less by d, as was learned
 K1, B = 1.2, 0.3  # BM25: how soon repeating a word stops paying, how much long passages lose
 BEFORE = 0.7  # what a word counts that the turn before it said: answers seldom repeat what was asked
 DATE = 0.5  # what a word counts that names the day it was said on

@@ -1,5 +1,6 @@
 """ChatApp: recall, fit the prompt, stream the model's answer."""
 
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from bot.models.base import ChatModel, Finished, Message
 from bot.prompts import Prompts
 from bot.records import Answered, Event, Incoming, Notice, Seen, Tokens
 from memory.memory import Glance, Memory
+from memory.rank import SHARPNESS
 from memory.records import Context, Recalled, Status, Turn
 
 LEAST_MESSAGE = 64  # tokens; a message cut shorter than this can't be answered
@@ -31,7 +33,7 @@ class ChatOptions:
     name: str = "Lorebot"
     prompt_tokens: int = 6000
     reply_tokens: int = 2000
-    recall: int = 12
+    recall: int = 24
     window: int = 20
     small: bool = False
 
@@ -221,8 +223,18 @@ class ChatApp:
     def _best(
         self, pool: Sequence[Recalled], window: Sequence[Turn], room: int, incoming: Incoming, who: Speakers
     ) -> list[Recalled]:
+        """Return what helps most for the tokens it takes; what is said twice is quoted once."""
         unseen = [one for one in pool if one.turn not in window]
-        return budget.fill(unseen, room, lambda one: self._quoted([one], incoming, who))[: self._options.recall]
+        several = budget.distinct(unseen, lambda one: one.excerpt, (turn.text for turn in window))
+        best = max((one.score for one in several), default=0.0)
+        costs = {id(one): self._quoted([one], incoming, who) for one in several}
+        return budget.choose(
+            several,
+            room,
+            cost=lambda one: costs[id(one)],
+            value=lambda one: math.exp(SHARPNESS * (one.score - best)),
+            most=self._options.recall,
+        )
 
     def _quotable(self, one: Recalled, message: str) -> bool:
         """Tell whether quoting a turn may help: not where it is empty, or says what the message says already."""

@@ -76,8 +76,18 @@ def test_fit_stops_at_the_first_that_does_not_fit():
     assert budget.fit([3, 4, 5, 1], 8, int) == [3, 4]
 
 
-def test_fill_passes_over_what_does_not_fit():
-    assert budget.fill([3, 4, 5, 1], 8, int) == [3, 4, 1]
+def test_what_is_chosen_is_worth_its_tokens_and_stays_in_its_order():
+    worth = {3: 1.0, 40: 2.0, 5: 1.0, 1: 0.1}
+    assert budget.choose(worth, 100, int, worth.__getitem__, most=9) == [3, 40, 5, 1]
+    assert budget.choose(worth, 41, int, worth.__getitem__, most=9) == [3, 5, 1]  # 40 is worth more, and not its price
+    assert budget.choose(worth, 100, int, worth.__getitem__, most=2) == [3, 5]
+    assert budget.choose({40: 9.0, 3: 1.0}, 41, int, {40: 9.0, 3: 1.0}.__getitem__, most=9) == [40]
+    assert budget.choose([], 10, int, float, most=9) == []
+
+
+def test_what_is_said_twice_is_quoted_once():
+    said = ["I have a dog", "I HAVE a dog!", "I have a cat", "We met on Monday", "", ""]
+    assert budget.distinct(said, str, beside=["We met on Monday."]) == ["I have a dog", "I have a cat", "", ""]
 
 
 @pytest.mark.parametrize(("text", "tokens"), [("", 3 + 6), ("hello world", 3 + 6 + 2), ("<|endoftext|>", 3 + 6 + 7)])
