@@ -220,3 +220,55 @@ async def test_memory_of_a_newer_schema_is_refused(memory, client, keys):
     await client.hset(keys.generations, "1", '{"embedder": "toy", "dim": 7, "dtype": "float16", "schema": 99}')
     with pytest.raises(NewerMemory, match="update this one"):
         await Memory.open(client, ToyEmbedder(), keys=keys)
+
+
+LONG = "It rains on the roof. " * 60 + "\n\nMy piano is out of tune. " + "It rains on the roof. " * 60
+
+
+async def as_the_second_schema_left_it(memory: Memory) -> None:
+    """Take away what the third schema added: cards, questions, passages."""
+    client, keys = memory._client, memory.keys
+    for key in await client.keys(f"{keys.turns}*"):
+        turn = await client.hmget(key, "text", "before")
+        await client.hdel(key, "card", "asks", "passages")
+        await client.hset(key, mapping={"words": body(turn[0].decode()), "before": turn[1].decode().removeprefix("? ")})
+    await client.delete(*await client.keys(f"{keys.passages}*"))
+    made = '{"embedder": "toy", "dim": 7, "dtype": "float16", "schema": 2}'
+    await client.hset(keys.generations, "1", made)
+
+
+async def test_memory_of_the_second_schema_keeps_its_vectors_and_learns_of_passages_and_questions(
+    memory, client, keys, here, say, embedder
+):
+    await memory.remember(here, [say("I have a dog"), say("Is it raining?"), say(LONG), say("I drink tea")])
+    await as_the_second_schema_left_it(memory)
+    embedder.embedded.clear()
+    new = await Memory.open(client, embedder, keys=keys)
+    assert new.generation.number == 2
+    assert embedder.embedded == []  # what one passage holds keeps its vector
+    assert await best(new, here, "puppy") == ("I have a dog", 1.0)
+    assert (await new.upkeep()).embedded == 3
+    found = (await new.recall(here, "music"))[0]
+    assert found.excerpt.count("My piano") == 1
+    assert found.signals["asked"] == 1.0
+    assert (await new.latest(here)).total == 4
+    assert (await new.forget(here, Which())).turns == 4
+    assert await client.keys(f"{keys.passages}*") == []
+
+
+async def test_another_language_rewrites_the_words_and_can_be_gone_back_from(told, client, keys, here, say):
+    await told.remember(here, [say("Wir gingen in die Schwimmhallen"), say(LONG)])
+    german = IndexOptions(language="german")
+    with pytest.raises(EmbedderMismatch, match="LOREBOT_LANGUAGE"):
+        await Memory.open(client, ToyEmbedder(), keys=keys, options=german)
+    moved = await migrate.reembed(client, ToyEmbedder(), keys, german)
+    assert moved.now == "toy (7 dimensions, float16, german)"
+    new = await Memory.open(client, ToyEmbedder(), keys=keys, options=german)
+    assert (await new.recall(here, "Schwimmhalle"))[0].turn.text.startswith("Wir gingen")
+    assert (await new.recall(here, "Schwimmhalle"))[0].signals["own"] == 1.0
+    assert await best(new, here, "puppy") == ("I have a dog", 1.0)
+    assert (await new.recall(here, "music"))[0].excerpt.count("My piano") == 1
+    await migrate.reembed(client, ToyEmbedder(), keys, IndexOptions())
+    old = await Memory.open(client, ToyEmbedder(), keys=keys)
+    assert (await old.recall(here, "Schwimmhalle"))[0].signals["own"] == 0.0
+    assert await best(old, here, "puppy") == ("I have a dog", 1.0)

@@ -304,3 +304,14 @@ async def test_wrong_usage_exits_with_2(home):
     ran = await home.run("ask")
     assert "nothing is asked" in ran.err
     assert ran.code == 2
+
+
+async def test_weights_are_learned_from_ones_own_questions(home):
+    said = [{**TURN, "id": str(number), "text": f"Pet number {number} is a dog."} for number in range(3)]
+    asked = [{"question": f"Which pet is number {number}?", "relevant": [str(number)]} for number in range(3)]
+    jsonl(home.folder, *said, *asked)
+    (home.folder / "other.jsonl").write_text((home.folder / "mine.jsonl").read_text())
+    ran = await home.run("eval", "learn", "mine.jsonl", "other.jsonl", "--json")
+    found = json.loads(ran.out)
+    assert found["weights"]["vector"] > 0
+    assert found["held_out"]["mine.jsonl"]["overall"]["recall@5"] == 1.0
