@@ -95,4 +95,4 @@ def turn_json(turn: Turn) -> dict[str, Any]:
 
 def recalled_json(one: Recalled) -> dict[str, Any]:
     """Return a recalled turn as --json prints it."""
-    return {**turn_json(one.turn), "score": one.score, "signals": dict(one.signals)}
+    return {**turn_json(one.turn), "excerpt": one.excerpt, "score": one.score, "signals": dict(one.signals)}

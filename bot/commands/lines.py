@@ -1,6 +1,7 @@
 """Turns as lines of a list."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -9,9 +10,9 @@ from memory.records import Recalled, Turn
 
 
 def found(one: Recalled, timezone: str) -> str:
-    """Return a recalled turn with its score and signals, as a line of a list."""
-    signals = ", ".join(f"{name} {value:.2f}" for name, value in one.signals.items())
-    return f"**{one.score:.2f}** {told(one.turn, timezone)} ({signals})"
+    """Return a recalled turn with its score and the signals that speak for or against it, as a line of a list."""
+    signals = ", ".join(f"{name} {value:.2f}" for name, value in one.signals.items() if round(value, 2))
+    return f"**{one.score:.2f}** {told(replace(one.turn, text=one.excerpt), timezone)} ({signals})"
 
 
 def told(turn: Turn, timezone: str) -> str:
