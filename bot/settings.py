@@ -53,6 +53,7 @@ class Settings(BaseSettings):
         None,
         description="the embedding model's name or deployment, default text-embedding-3-small; local: a folder",
     )
+    reranker: str = Field("none", description="who reads what was found again, to order it: none, local, or a folder")
     chat_model_path: Path | None = Field(None, description="a GGUF file for the local chat model")
     context_window: int | None = Field(
         None, ge=512, description="the model's context in tokens, where its name does not tell"
@@ -150,6 +151,13 @@ class Settings(BaseSettings):
         if path is not None and not path.is_dir():
             raise ValueError("no such folder")
         return path
+
+    @field_validator("reranker")
+    @classmethod
+    def _reads(cls, reranker: str) -> str:
+        if reranker not in ("none", "local") and not Path(reranker).expanduser().is_dir():
+            raise ValueError("none, local, or a folder that is there")
+        return reranker
 
     @field_validator("timezone")
     @classmethod

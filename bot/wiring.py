@@ -29,6 +29,7 @@ from memory.errors import LoreError
 from memory.keys import Keys
 from memory.memory import Memory
 from memory.migrate import Moved
+from memory.reranker import Reranker
 from memory.scope import Scope
 from memory.server import EmbeddedServer
 from memory.views import IndexOptions
@@ -41,6 +42,7 @@ log = structlog.get_logger()
 DEFAULT_CHAT_MODEL = "gpt-4.1-mini"
 DEFAULT_EMBED_MODEL = "text-embedding-3-small"
 LOCAL_EMBEDDER = "bge-small-en-v1.5-int8"
+LOCAL_RERANKER = "ms-marco-MiniLM-L-12-v2-int8"
 
 Progress = Callable[[str, float | None], None]  # what is being done, and how much of it (0 to 1, None: unknown)
 
@@ -95,7 +97,10 @@ async def opened_memory(settings: Settings, progress: Progress = index.silent) -
         provider = await embed_provider(settings, client, progress)
         embedder = await embedding_model(settings, progress, provider)
         stack.push_async_callback(embedder.close)
-        yield await Memory.open(client, embedder, keys=keys, options=index_options(settings), progress=progress)
+        reranker = await stack.enter_async_context(opened_reranker(settings, progress))
+        yield await Memory.open(
+            client, embedder, keys=keys, options=index_options(settings), reranker=reranker, progress=progress
+        )
 
 
 async def reembed(settings: Settings, progress: Progress, *, drop_old: bool = False) -> Moved:
@@ -122,17 +127,20 @@ async def throwaway_memory(settings: Settings, progress: Progress) -> AsyncItera
 async def throwaway_memories(
     settings: Settings, progress: Progress, wrapped: Callable[[Embedder], Embedder] = lambda embedder: embedder
 ) -> AsyncIterator[Callable[[], AbstractAsyncContextManager[Memory]]]:
-    """Open Redis and the embedder, and yield what opens memory in a namespace of its own and deletes it at its end."""
+    """Open Redis and models, and yield what opens memory in a namespace of its own and deletes it at its end."""
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(opened_redis(settings, progress))
         embedder = wrapped(await embedding_model(settings, progress, settings.embed_provider))
         stack.push_async_callback(embedder.close)
+        reranker = await stack.enter_async_context(opened_reranker(settings, progress))
 
         @asynccontextmanager
         async def another() -> AsyncIterator[Memory]:
             keys = Keys(f"{settings.namespace}-throwaway-{time.time_ns():x}")
             try:
-                yield await Memory.open(client, embedder, keys=keys, options=index_options(settings), progress=progress)
+                yield await Memory.open(
+                    client, embedder, keys=keys, options=index_options(settings), reranker=reranker, progress=progress
+                )
             finally:
                 await index.drop(client, keys)
 
@@ -217,6 +225,25 @@ async def embedding_model(settings: Settings, progress: Progress, provider: Prov
     from bot.models.openai_embedder import OpenAIEmbedder  # heavy
 
     return OpenAIEmbedder(endpoint(settings, provider), settings.embed_model or DEFAULT_EMBED_MODEL)
+
+
+@asynccontextmanager
+async def opened_reranker(settings: Settings, progress: Progress) -> AsyncIterator[Reranker | None]:
+    """Open the reranker that is configured, if any; local weights are fetched first where they are missing."""
+    if settings.reranker == "none":
+        yield None
+        return
+    from bot.models.local_reranker import LocalReranker  # needs an extra
+
+    if settings.reranker == "local":
+        reranker = LocalReranker(await fetched(weights.RERANKER, progress), LOCAL_RERANKER)
+    else:
+        folder = Path(settings.reranker).expanduser()
+        reranker = LocalReranker(folder, folder.resolve().name)
+    try:
+        yield reranker
+    finally:
+        await reranker.close()
 
 
 async def fetched(wanted: weights.Weights, progress: Progress) -> Path:

@@ -33,8 +33,9 @@ from memory.errors import LoreError
 from memory.index import Generation, Progress
 from memory.keys import Keys
 from memory.query import Listing
-from memory.rank import Ranked, Weights
+from memory.rank import Candidate, Ranked, Weights
 from memory.records import Context, Forgotten, Recalled, Turn, Which
+from memory.reranker import DEPTH, Reranked, Reranker, reranked
 from memory.scope import Operator, Scope
 from memory.selection import Place
 from memory.transfer import Brought, Exported
@@ -89,6 +90,7 @@ class Memory:
         keys: Keys = Keys(),
         options: IndexOptions = IndexOptions(),
         weights: Weights = Weights(),
+        reranker: Reranker | None = None,
     ) -> None:
         self._client = client
         self.embedder = embedder
@@ -96,6 +98,7 @@ class Memory:
         self.keys = keys
         self._options = options
         self._weights = weights
+        self._reranker = reranker
         self._census = Census()
         self.chores = asyncio.Event()  # set when there is something for `upkeep` to do at once
 
@@ -108,6 +111,7 @@ class Memory:
         keys: Keys = Keys(),
         options: IndexOptions = IndexOptions(),
         weights: Weights = Weights(),
+        reranker: Reranker | None = None,
         progress: Progress | None = None,
     ) -> Self:
         """Return memory once Redis has loaded and indexed all it holds.
@@ -115,7 +119,7 @@ class Memory:
         Raises RedisUnavailable, NoQueryEngine, EmbedderMismatch, NewerMemory.
         """
         generation = await index.ready(client, embedder, keys, options, progress)
-        return cls(client, embedder, generation, keys=keys, options=options, weights=weights)
+        return cls(client, embedder, generation, keys=keys, options=options, weights=weights, reranker=reranker)
 
     def batch(self, *, atomic: bool = False) -> Batch:
         """Return an empty batch, for commands that shall travel together; with `atomic`, all take effect or none."""
@@ -163,12 +167,14 @@ class Memory:
         self._stirred(written.value is Written.CLOSING or known.trouble or len(passages) > AT_ONCE)
         itself = turns.turn_digest(scope.tenant, scope.conversation, turn.id)
         candidates = [one for one in found.candidates if one.turn != itself]
+        best = await self._best(scope, candidates, cue, k)
         return Context(
-            recalled=tuple(await self._told(scope, rank.rank(candidates, cue, k, self._weights))),
+            recalled=tuple(best.recalled),
             recent=tuple(one for one in recent.value if one.id != turn.id),
             new=written.value in (Written.NEW, Written.CLOSING),
             paused=written.value is Written.PAUSED,
             trouble=known.trouble,
+            unread=best.trouble,
         )
 
     async def recall(self, scope: Scope, text: str, k: int = 10, *, at: int | None = None) -> list[Recalled]:
@@ -185,7 +191,7 @@ class Memory:
             return self._search(batch, scope, closed, known.of(cue.query), cue)
 
         found = await self._seeing(scope, search, glance.closed)
-        return await self._told(scope, rank.rank(found.candidates, cue, k, self._weights))
+        return (await self._best(scope, found.candidates, cue, k)).recalled
 
     async def remember(
         self,
@@ -421,6 +427,14 @@ class Memory:
     def _search(self, batch: Batch, scope: Scope, closed: Closed, vector: Vector | None, cue: Cue) -> query.Search:
         mine, plan = within.reach(scope, closed), self._census.plan(scope.held, cue.terms)
         return query.search(batch, self.keys, mine, self.generation.number, vector, cue, plan, self._options)
+
+    async def _best(self, scope: Scope, found: Sequence[Candidate], cue: Cue, k: int) -> Reranked:
+        """Return the k turns that belong most to a cue, best first."""
+        if self._reranker is None or k < 1:
+            return Reranked(await self._told(scope, rank.rank(found, cue, k, self._weights)))
+        told = await self._told(scope, rank.rank(found, cue, max(k, DEPTH), self._weights))
+        best = await reranked(self._reranker, cue.text, told)
+        return replace(best, recalled=best.recalled[:k])
 
     async def _told(self, scope: Scope, ranked: Sequence[Ranked]) -> list[Recalled]:
         """Read the turns of what was ranked; those that have been forgotten meanwhile are left out."""
