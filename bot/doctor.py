@@ -173,7 +173,7 @@ async def _embedder(settings: Settings, progress: wiring.Progress) -> Finding:
 
 async def _reranker(settings: Settings, progress: wiring.Progress) -> Finding:
     """Rerank as many passages as an answer does, and tell how long that takes: it differs much between machines."""
-    passages = ["Ada: Is anybody there? I have been looking for a while, and nobody has come to the door."] * DEPTH
+    passages = ["Ada: Is anybody there? " + "I have been waiting for a while, and nobody came. " * 3] * DEPTH
     try:
         async with wiring.opened_reranker(settings, progress) as reranker:
             if reranker is None:

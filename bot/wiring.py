@@ -241,6 +241,7 @@ async def opened_reranker(settings: Settings, progress: Progress) -> AsyncIterat
         folder = Path(settings.reranker).expanduser()
         reranker = LocalReranker(folder, folder.resolve().name)
     try:
+        reranker.check()  # what is wrong from the beginning is told then, not at every answer
         yield reranker
     finally:
         await reranker.close()

@@ -430,7 +430,7 @@ class Memory:
 
     async def _best(self, scope: Scope, found: Sequence[Candidate], cue: Cue, k: int) -> Reranked:
         """Return the k turns that belong most to a cue, best first."""
-        if self._reranker is None or k < 1:
+        if self._reranker is None:
             return Reranked(await self._told(scope, rank.rank(found, cue, k, self._weights)))
         told = await self._told(scope, rank.rank(found, cue, max(k, DEPTH), self._weights))
         best = await reranked(self._reranker, cue.text, told)

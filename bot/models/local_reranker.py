@@ -14,6 +14,8 @@ from bot.models.extras import needs
 from bot.models.tokens import readable
 from memory.reranker import Scores
 
+FILES = ("model.onnx", "tokenizer.json", "tokenizer_config.json")
+
 # Characters. The model reads 512 tokens of both together and cuts the longer one first: a long message must leave room
 # for the passage, which memory cuts at about 300 words.
 QUESTION, PASSAGE = 500, 2_000
@@ -21,7 +23,7 @@ FAR = 11.0  # what the model gives, as logits, goes from about -11 (about someth
 
 
 class LocalReranker:
-    """Scores with the model in `folder`: model.onnx, tokenizer.json and tokenizer_config.json, as fastembed takes them.
+    """Scores with the model in `folder`, whose FILES are as fastembed takes them.
 
     A pair a run: int8 models quantise as they go, so a pair in a batch gets another score than the same pair alone, and
     what is padded to the longest costs more than it saves. The model is loaded at the first call.
@@ -38,6 +40,11 @@ class LocalReranker:
     def name(self) -> str:
         """The model's name."""
         return self._name
+
+    def check(self) -> None:
+        """Look whether the folder has the model's files, without loading it. Raises WeightsError."""
+        if not all((self._folder / name).is_file() for name in FILES):
+            raise self._no_model()
 
     async def rerank(self, question: str, passages: Sequence[str]) -> Scores:
         """Return a score a passage, shape (len(passages),), from 0 to 1; about 15 ms for one of forty words.
@@ -82,6 +89,6 @@ class LocalReranker:
 
     def _no_model(self) -> WeightsError:
         return WeightsError(
-            f"{self._folder} holds no reranking model; set LOREBOT_RERANKER to a folder with model.onnx, "
-            "tokenizer.json and tokenizer_config.json, or to none"
+            f"{self._folder} holds no reranking model; set LOREBOT_RERANKER to a folder with {', '.join(FILES)}, "
+            "or to none"
         )

@@ -8,7 +8,7 @@ import pytest
 
 from bot.errors import WeightsError
 from bot.models import weights
-from bot.models.local_reranker import LocalReranker
+from bot.models.local_reranker import FILES, LocalReranker
 
 FOLDER = Path(platformdirs.user_cache_dir("lorebot")) / f"{weights.RERANKER.name}-{weights.RERANKER.version}"
 
@@ -50,6 +50,11 @@ async def test_nothing_to_read_needs_no_model(tmp_path: Path) -> None:
 
 async def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
     reranker = LocalReranker(tmp_path)
+    with pytest.raises(WeightsError, match="LOREBOT_RERANKER"):
+        reranker.check()
+    for name in FILES:
+        (tmp_path / name).write_text("{}")
+    reranker.check()
     with pytest.raises(WeightsError, match="LOREBOT_RERANKER"):
         await reranker.rerank("What?", ["This."])
     await reranker.close()

@@ -210,6 +210,8 @@ async def test_the_doctor_names_each_fix_and_swapped_tokens(home, model):
         ("REDIS_URL", "http://localhost", "REDIS_URL must begin with one of redis://"),
         ("LOREBOT_THREADS", "many", "LOREBOT_THREADS: "),
         ("LOREBOT_EMBED_MODEL", "/nowhere", "LOREBOT_EMBED_MODEL"),
+        ("LOREBOT_RERANKER", "/nowhere", "LOREBOT_RERANKER: none, local, or a folder that is there"),
+        ("LOREBOT_RERANKER", "/", "/ holds no reranking model; set LOREBOT_RERANKER"),
         ("LOREBOT_LLM", "azure", "AZURE_OPENAI_ENDPOINT is not set"),
         ("LOREBOT_DATA_DIR", "/proc/nowhere", "/proc/nowhere"),
     ],
