@@ -433,7 +433,7 @@ class Memory:
         if self._reranker is None:
             return Reranked(await self._told(scope, rank.rank(found, cue, k, self._weights)))
         told = await self._told(scope, rank.rank(found, cue, max(k, DEPTH), self._weights))
-        best = await reranked(self._reranker, cue.text, told)
+        best = await reranked(self._reranker, cue.query, told)
         return replace(best, recalled=best.recalled[:k])
 
     async def _told(self, scope: Scope, ranked: Sequence[Ranked]) -> list[Recalled]:

@@ -11,8 +11,8 @@ from memory.records import Recalled
 
 Scores = np.ndarray[Any, np.dtype[np.float64]]  # shape (passages,)
 
-DEPTH = 20  # turns that are read; 30 gain nothing more, and each costs as much as embedding several
-WEIGHT = 0.25  # of its score, beside 1 for all other signals together
+DEPTH = 20  # turns that are read: of 10, none could come up from below, and 30 gain no more
+WEIGHT = 0.25  # of its score, where ranking's best possible score is 1; by itself it orders worse than ranking does
 
 
 class Reranker(Protocol):
@@ -26,9 +26,10 @@ class Reranker(Protocol):
     async def rerank(self, question: str, passages: Sequence[str]) -> Scores:
         """Return how well each passage answers the question: shape (len(passages),), each from 0 to 1.
 
-        A score stands for itself, whatever the other passages are: where none answers, all are low. Passages begin
-        with their author, "Ada: My dog is called Rex."; what is too long for the model is cut. Raises LoreError where
-        it cannot tell; then the ranking stands.
+        A score stands for itself, whatever the other passages are: where none answers, all are low. The question is
+        as whoever it names would put it, "What is my dog called?": by the name, what others say to its bearer would
+        win. Passages begin with their author, "Ada: My dog is called Rex."; what is too long is cut. Raises LoreError
+        where it cannot tell; then the ranking stands.
         """
         ...
 

@@ -74,6 +74,14 @@ async def test_memory_recalls_in_its_order(client, keys, embedder, here, say):
     assert [len(passages) for _, passages in reranker.asked] == [3]  # more than are wanted
 
 
+async def test_the_question_is_as_whoever_it_names_would_put_it(client, keys, embedder, here, say):
+    reranker = ToyReranker()
+    memory = await Memory.open(client, embedder, keys=keys, reranker=reranker)
+    await memory.remember(here, [say("I have a dog")])
+    await memory.recall(here, "What is Ada's dog called?")
+    assert reranker.asked == [("What is my dog called?", ["Ada: I have a dog"])]
+
+
 async def test_a_turn_is_heard_and_remembered_also_where_the_reranker_fails(client, keys, embedder, here, say):
     reranker = ToyReranker()
     memory = await Memory.open(client, embedder, keys=keys, reranker=reranker)
