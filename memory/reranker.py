@@ -49,9 +49,11 @@ class Reranked:
 async def reranked(reranker: Reranker, question: str, recalled: Sequence[Recalled]) -> Reranked:
     """Mix the reranker's scores of the first DEPTH turns into theirs; what it has not read stays below, in its order.
 
-    Scores stay between 0 and 1. Where the reranker fails, all stays as it is.
+    No score is above 1. Where the reranker fails, all stays as it is.
     """
     read = recalled[:DEPTH]
+    if not read:
+        return Reranked([])
     try:
         scores = await reranker.rerank(question, [f"{one.turn.author}: {one.excerpt}" for one in read])
     except LoreError as error:

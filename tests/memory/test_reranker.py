@@ -59,7 +59,9 @@ async def test_where_it_fails_the_ranking_stands(found):
 
 
 async def test_nothing_found_is_nothing_to_order(found):
-    assert (await reranked(ToyReranker(), "?", [])).recalled == []
+    reranker = ToyReranker()
+    assert (await reranked(reranker, "?", [])).recalled == []
+    assert reranker.asked == []
 
 
 async def test_memory_recalls_in_its_order(client, keys, embedder, here, say):
