@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from bot.models.openai_tokens import TiktokenTokenizer
 from bot.settings import Settings, variable
 from memory.batch import command, explained
 from memory.errors import LoreError
+from memory.reranker import DEPTH
 from memory.words import ENGLISH
 
 LISTPACK = 2048  # bytes of a field; a vector of 384 float16 numbers takes 768
@@ -53,6 +55,7 @@ async def examine(settings: Settings, progress: wiring.Progress) -> AsyncIterato
     async for finding in _redis(settings, progress):
         yield finding
     yield await _embedder(settings, progress)
+    yield await _reranker(settings, progress)
     yield await _chat(settings, progress)
     yield _tokenizer()
     for finding in _tokens(settings):
@@ -179,7 +182,7 @@ async def _layout(client: "redis.asyncio.Redis") -> Finding:
 async def _embedder(settings: Settings, progress: wiring.Progress) -> Finding:
     """Open memory as the bot does: with the embedder that it was made with, and no other."""
     try:
-        async with wiring.opened_memory(settings, progress) as memory:
+        async with wiring.opened_memory(settings.model_copy(update={"reranker": "none"}), progress) as memory:
             embedder = memory.embedder
             vectors = await embedder.embed(["Is anybody there?"])
     except LoreError as error:
@@ -197,6 +200,22 @@ async def _embedder(settings: Settings, progress: wiring.Progress) -> Finding:
             "`lorebot memory reembed`",
         )
     return Finding("embedder", Verdict.GOOD, told)
+
+
+async def _reranker(settings: Settings, progress: wiring.Progress) -> Finding:
+    """Rerank as many passages as an answer does, and tell how long that takes: it differs much between machines."""
+    passages = ["Ada: Is anybody there? " + "I have been waiting for a while, and nobody came. " * 3] * DEPTH
+    try:
+        async with wiring.opened_reranker(settings, progress) as reranker:
+            if reranker is None:
+                return Finding("reranker", Verdict.GOOD, "none")
+            await reranker.rerank("Is anybody there?", passages[:1])  # it is loaded now
+            began = time.perf_counter()
+            await reranker.rerank("Is anybody there?", passages)
+    except LoreError as error:
+        return Finding("reranker", Verdict.BAD, str(error), "see LOREBOT_RERANKER in the README")
+    took = (time.perf_counter() - began) * 1000
+    return Finding("reranker", Verdict.GOOD, f"{reranker.name}, {took:.0f} ms an answer")
 
 
 async def _chat(settings: Settings, progress: wiring.Progress) -> Finding:

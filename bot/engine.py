@@ -97,6 +97,8 @@ class Engine:
                 yield Notice(self.backlog.notice)
             elif context.trouble:
                 yield Notice(f"Memory was searched by words alone: {context.trouble}")
+            elif context.unread:
+                yield Notice(f"What was recalled stands in its plain order, not reranked: {context.unread}")
             async with aclosing(self._app.answer(incoming, context)) as events:  # type: ignore[type-var]
                 async for event in events:
                     if isinstance(event, Answered):

@@ -54,6 +54,7 @@ class Settings(BaseSettings):
         None,
         description="the embedding model's name or deployment, default text-embedding-3-small; local: a folder",
     )
+    reranker: str = Field("none", description="who reads what was found again, to order it: none, local, or a folder")
     chat_model_path: Path | None = Field(None, description="a GGUF file for the local chat model")
     context_window: int | None = Field(
         None, ge=512, description="the model's context in tokens, where its name does not tell"
@@ -162,6 +163,13 @@ class Settings(BaseSettings):
         if name.lower() not in languages():
             raise ValueError(f"not a language whose stems are known; these are: {', '.join(languages())}")
         return name.lower()
+
+    @field_validator("reranker")
+    @classmethod
+    def _reads(cls, reranker: str) -> str:
+        if reranker not in ("none", "local") and not Path(reranker).expanduser().is_dir():
+            raise ValueError("none, local, or a folder that is there")
+        return reranker
 
     @field_validator("timezone")
     @classmethod

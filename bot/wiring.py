@@ -29,6 +29,7 @@ from memory.errors import LoreError
 from memory.keys import Keys
 from memory.memory import Memory
 from memory.migrate import Moved
+from memory.reranker import Reranker
 from memory.scope import Scope
 from memory.server import EmbeddedServer
 from memory.views import IndexOptions
@@ -44,6 +45,7 @@ LOCAL_EMBEDDER = "bge-small-en-v1.5-int8"
 # By embedder, the cosine below which texts have nothing to do with each other. Of the shipped one: 98% of the turns
 # that answer a question, in four data sets, lie above it, and unrelated ones at .4.
 FLOORS = {LOCAL_EMBEDDER: 0.45}
+LOCAL_RERANKER = "ms-marco-MiniLM-L-12-v2-int8"
 
 Progress = Callable[[str, float | None], None]  # what is being done, and how much of it (0 to 1, None: unknown)
 
@@ -98,12 +100,14 @@ async def opened_memory(settings: Settings, progress: Progress = index.silent) -
         provider = await embed_provider(settings, client, progress)
         embedder = await embedding_model(settings, progress, provider)
         stack.push_async_callback(embedder.close)
+        reranker = await stack.enter_async_context(opened_reranker(settings, progress))
         yield await Memory.open(
             client,
             embedder,
             keys=keys,
             options=index_options(settings),
             floor=floor(settings, embedder),
+            reranker=reranker,
             progress=progress,
         )
 
@@ -132,11 +136,12 @@ async def throwaway_memory(settings: Settings, progress: Progress) -> AsyncItera
 async def throwaway_memories(
     settings: Settings, progress: Progress, wrapped: Callable[[Embedder], Embedder] = lambda embedder: embedder
 ) -> AsyncIterator[Callable[[], AbstractAsyncContextManager[Memory]]]:
-    """Open Redis and the embedder, and yield what opens memory in a namespace of its own and deletes it at its end."""
+    """Open Redis and models, and yield what opens memory in a namespace of its own and deletes it at its end."""
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(opened_redis(settings, progress))
         embedder = wrapped(await embedding_model(settings, progress, settings.embed_provider))
         stack.push_async_callback(embedder.close)
+        reranker = await stack.enter_async_context(opened_reranker(settings, progress))
 
         @asynccontextmanager
         async def another() -> AsyncIterator[Memory]:
@@ -148,6 +153,7 @@ async def throwaway_memories(
                     keys=keys,
                     options=index_options(settings),
                     floor=floor(settings, embedder),
+                    reranker=reranker,
                     progress=progress,
                 )
             finally:
@@ -234,6 +240,26 @@ async def embedding_model(settings: Settings, progress: Progress, provider: Prov
     from bot.models.openai_embedder import OpenAIEmbedder  # heavy
 
     return OpenAIEmbedder(endpoint(settings, provider), settings.embed_model or DEFAULT_EMBED_MODEL)
+
+
+@asynccontextmanager
+async def opened_reranker(settings: Settings, progress: Progress) -> AsyncIterator[Reranker | None]:
+    """Open the reranker that is configured, if any; local weights are fetched first where they are missing."""
+    if settings.reranker == "none":
+        yield None
+        return
+    from bot.models.local_reranker import LocalReranker  # needs an extra
+
+    if settings.reranker == "local":
+        reranker = LocalReranker(await fetched(weights.RERANKER, progress), LOCAL_RERANKER)
+    else:
+        folder = Path(settings.reranker).expanduser()
+        reranker = LocalReranker(folder, folder.resolve().name)
+    try:
+        reranker.check()  # what is wrong from the beginning is told then, not at every answer
+        yield reranker
+    finally:
+        await reranker.close()
 
 
 async def fetched(wanted: weights.Weights, progress: Progress) -> Path:

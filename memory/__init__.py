@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from memory.records import Status as Status
     from memory.records import Turn as Turn
     from memory.records import Which as Which
+    from memory.reranker import Reranker as Reranker
     from memory.scope import Audience as Audience
     from memory.scope import Operator as Operator
     from memory.scope import Scope as Scope
@@ -28,6 +29,7 @@ _PLACES = {
     "memory.embedder": ("Embedder",),
     "memory.memory": ("Memory",),
     "memory.records": ("Context", "Forgotten", "Recalled", "Status", "Turn", "Which"),
+    "memory.reranker": ("Reranker",),
     "memory.scope": ("Audience", "Operator", "Scope"),
     "memory.server": ("EmbeddedServer",),
     "memory.transfer": ("Exported", "read_jsonl"),

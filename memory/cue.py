@@ -33,8 +33,8 @@ _PLEASANT = frozenset(
     super wow yes yeah yep yup no nope nah right exactly indeed true agreed absolutely definitely haha hahaha ha lol
     lmao hehe heh hmm hm oh ah aha ooh aww oops sorry pardon done got gotcha understood noted makes sense help helps
     helped lot much well quite fair enough all everyone everybody guys folks again day weekend brb afk gtg np worries
-    problem pleasure bed off typo gracias merci danke let think see one moment second sec minute bit like way works worked
-    back soon""".split()
+    problem pleasure bed off typo gracias merci danke let think see one moment second sec minute bit like way works
+    worked back soon""".split()
 )
 _ASKING_WHEN = frozenset("when date day week month year long ago since".split())
 

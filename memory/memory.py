@@ -35,6 +35,7 @@ from memory.keys import Keys
 from memory.query import Listing
 from memory.rank import Candidate, Ranked, Weights
 from memory.records import Context, Forgotten, Recalled, Turn, Which
+from memory.reranker import DEPTH, Reranked, Reranker, reranked
 from memory.scope import Operator, Scope
 from memory.selection import Place
 from memory.transfer import Brought, Exported
@@ -90,6 +91,7 @@ class Memory:
         options: IndexOptions = IndexOptions(),
         weights: Weights = Weights(),
         floor: float = -1.0,
+        reranker: Reranker | None = None,
     ) -> None:
         self._client = client
         self.embedder = embedder
@@ -98,6 +100,7 @@ class Memory:
         self._options = options
         self._weights = weights
         self._floor = floor
+        self._reranker = reranker
         self._census = Census()
         self.chores = asyncio.Event()  # set when there is something for `upkeep` to do at once
 
@@ -111,6 +114,7 @@ class Memory:
         options: IndexOptions = IndexOptions(),
         weights: Weights = Weights(),
         floor: float = -1.0,
+        reranker: Reranker | None = None,
         progress: Progress | None = None,
     ) -> Self:
         """Return memory once Redis has loaded and indexed all it holds.
@@ -120,7 +124,16 @@ class Memory:
         Raises RedisUnavailable, NoQueryEngine, EmbedderMismatch, NewerMemory.
         """
         generation = await index.ready(client, embedder, keys, options, progress)
-        return cls(client, embedder, generation, keys=keys, options=options, weights=weights, floor=floor)
+        return cls(
+            client,
+            embedder,
+            generation,
+            keys=keys,
+            options=options,
+            weights=weights,
+            floor=floor,
+            reranker=reranker,
+        )
 
     def batch(self, *, atomic: bool = False) -> Batch:
         """Return an empty batch, for commands that shall travel together; with `atomic`, all take effect or none."""
@@ -170,12 +183,14 @@ class Memory:
         self._stirred(written.value is Written.CLOSING or known.trouble or len(passages) > AT_ONCE)
         itself = turns.turn_digest(scope.tenant, scope.conversation, turn.id)
         candidates = [one for one in found.candidates if one.turn != itself]
+        best = await self._best(scope, candidates, cue, k)
         return Context(
-            recalled=tuple(await self._told(scope, self._ranked(candidates, cue, k))),
+            recalled=tuple(best.recalled),
             recent=tuple(one for one in recent.value if one.id != turn.id),
             new=written.value in (Written.NEW, Written.CLOSING),
             paused=written.value is Written.PAUSED,
             trouble=known.trouble,
+            unread=best.trouble,
         )
 
     async def recall(
@@ -197,7 +212,7 @@ class Memory:
             return self._search(batch, scope, closed, known.of(cue.query), cue)
 
         found = await self._seeing(scope, search, glance.closed)
-        return await self._told(scope, self._ranked(found.candidates, cue, k))
+        return (await self._best(scope, found.candidates, cue, k)).recalled
 
     async def remember(
         self,
@@ -441,8 +456,14 @@ class Memory:
         mine, plan = within.reach(scope, closed), self._census.plan(scope.held, cue.terms)
         return query.search(batch, self.keys, mine, self.generation.number, vector, cue, plan, self._options)
 
-    def _ranked(self, found: Sequence[Candidate], cue: Cue, most: int) -> list[Ranked]:
-        return rank.rank(found, cue, most, self._weights, floor=self._floor)
+    async def _best(self, scope: Scope, found: Sequence[Candidate], cue: Cue, k: int) -> Reranked:
+        """Return the k turns that belong most to a cue, best first."""
+        most = k if self._reranker is None else max(k, DEPTH)
+        told = await self._told(scope, rank.rank(found, cue, most, self._weights, floor=self._floor))
+        if self._reranker is None:
+            return Reranked(told)
+        best = await reranked(self._reranker, cue.query, told)
+        return replace(best, recalled=best.recalled[:k])
 
     async def _told(self, scope: Scope, ranked: Sequence[Ranked]) -> list[Recalled]:
         """Read the turns of what was ranked; those that have been forgotten meanwhile are left out."""

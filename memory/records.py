@@ -88,7 +88,8 @@ class Context:
     """What memory gives to an answer: turns recalled (best first) and the recent window (oldest first).
 
     new: False where this very turn had been remembered before, or is not remembered since the person has paused.
-    trouble: why the text could not be embedded; then it was searched for by its words alone.
+    trouble: why the text could not be embedded; then it was searched for by its words alone. unread: why the reranker
+    has not read what was recalled; then it stands in the order that it has without one.
     """
 
     recalled: tuple[Recalled, ...] = ()
@@ -96,3 +97,4 @@ class Context:
     new: bool = True
     paused: bool = False
     trouble: str = ""
+    unread: str = ""

@@ -7,6 +7,7 @@ import numpy as np
 
 from bot.models.base import Finished, Message, Piece
 from memory.embedder import Vectors
+from memory.reranker import Scores
 
 
 class WordTokenizer:
@@ -100,6 +101,29 @@ class ToyEmbedder:
         counts = [sum(word in topic for word in words) for topic in self.TOPICS]
         vector = np.array([*counts, 0.1], dtype=np.float32)  # 0.1: no text is nowhere
         return vector / np.linalg.norm(vector)
+
+    async def close(self) -> None:
+        pass
+
+
+class ToyReranker:
+    """Scores each passage as `scores` has it for a word in it, 0 where it has none."""
+
+    name = "toy"
+
+    def __init__(self, **scores: float) -> None:
+        self.scores = scores
+        self.asked: list[tuple[str, list[str]]] = []
+        self.error: Exception | None = None
+
+    async def rerank(self, question: str, passages: Sequence[str]) -> Scores:
+        self.asked.append((question, list(passages)))
+        if self.error:
+            raise self.error
+        return np.array([self._score(passage) for passage in passages], dtype=np.float64)
+
+    def _score(self, passage: str) -> float:
+        return max((score for word, score in self.scores.items() if word in passage), default=0.0)
 
     async def close(self) -> None:
         pass

@@ -12,12 +12,14 @@ from bot.models import weights
 async def command() -> None:
     """Fetch the local models' weights into the cache folder, where they are missing; they come with their checksums.
 
+    The reranker's are fetched with LOREBOT_RERANKER=local.
+
     \b
     Example:
       lorebot weights
     """
-    settings.load()
-    for wanted in (weights.EMBEDDING, weights.CHAT):
+    reranker = [weights.RERANKER] if settings.load().reranker == "local" else []
+    for wanted in (weights.EMBEDDING, *reranker, weights.CHAT):
         with starting() as progress:
             where = await wiring.fetched(wanted, progress)
         print(f"{wanted.name} ({wanted.licence}): {where}")

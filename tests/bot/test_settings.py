@@ -58,3 +58,13 @@ def test_settings_are_read_from_dotenv(tmp_path):
 def test_what_the_command_line_says_comes_first(monkeypatch):
     monkeypatch.setenv("LOREBOT_USER", "bob")
     assert settings.load(user="ada").user == "ada"
+
+
+def test_a_reranker_is_a_folder_that_is_there_or_one_that_is_known(monkeypatch, tmp_path):
+    assert settings.load().reranker == "none"
+    for known in ("local", str(tmp_path)):
+        monkeypatch.setenv("LOREBOT_RERANKER", known)
+        assert settings.load().reranker == known
+    monkeypatch.setenv("LOREBOT_RERANKER", str(tmp_path / "lost"))
+    with pytest.raises(SettingsError, match="LOREBOT_RERANKER: none, local, or a folder that is there"):
+        settings.load()

@@ -5,10 +5,13 @@ from contextlib import aclosing
 
 import pytest
 
-from bot.errors import MessageTooLong, ModelBusy, ReplyBroken
+from bot.errors import MessageTooLong, ModelBusy, ReplyBroken, WeightsError
 from bot.models.base import Piece
 from bot.records import Notice
+from memory.memory import Memory
 from memory.records import Status
+from tests.conftest import Talk
+from tests.fakes import ScriptedModel, ToyReranker
 
 
 async def turns(bot):
@@ -148,6 +151,17 @@ async def test_a_message_that_could_not_be_embedded_is_answered_and_embedded_lat
     embedder.error = None
     assert (await bot.memory.upkeep()).embedded == 2
     assert (await bot.memory.recall(bot.scope, "dog"))[0].signals["vector"] == 1.0
+
+
+async def test_a_message_is_answered_also_where_the_reranker_fails(client, keys, embedder, here, say):
+    reranker = ToyReranker()
+    reranker.error = WeightsError("no model")
+    memory = await Memory.open(client, embedder, keys=keys, reranker=reranker)
+    await memory.remember(here, [say("My dog is called Rex")])
+    bot = Talk(memory, here, ScriptedModel("Here I am."), owner="me")
+    said, *_, answered = await bot.events(bot.incoming("I have a dog"))
+    assert said == Notice("What was recalled stands in its plain order, not reranked: no model")
+    assert answered.answer == "Here I am."
 
 
 async def test_a_reply_that_could_not_be_embedded_is_remembered_and_found_by_its_words(talk, embedder):

@@ -190,12 +190,15 @@ async def test_the_doctor_finds_everything_well(home, model):
 async def test_the_doctor_names_each_fix_and_swapped_tokens(home, model):
     model.will(Say(status=401, body={"error": {"message": "Incorrect API key", "code": "invalid_api_key"}}))
     home.settings["LOREBOT_TREADS"] = "2"
+    home.settings["LOREBOT_RERANKER"] = str(home.folder)
     home.settings |= {"SLACK_BOT_TOKEN": "xapp-secret", "SLACK_APP_TOKEN": "xoxb-secret", "OPENAI_API_KEY": "sk-secret"}
     ran = await home.run("doctor")
     assert "warn settings: LOREBOT_TREADS is no setting" in ran.out
     assert "BAD  SLACK_BOT_TOKEN: should begin with xoxb-, but is an app-level token" in ran.out
     assert "BAD  SLACK_APP_TOKEN: should begin with xapp-, but is a bot token" in ran.out
     assert "OPENAI_API_KEY" in ran.out
+    assert f"BAD  reranker: {home.folder} holds no reranking model; set LOREBOT_RERANKER" in ran.out
+    assert "ok   embedder" in ran.out
     assert "secret" not in ran.out + ran.err
     assert ran.code == 1
 
@@ -207,6 +210,8 @@ async def test_the_doctor_names_each_fix_and_swapped_tokens(home, model):
         ("REDIS_URL", "http://localhost", "REDIS_URL must begin with one of redis://"),
         ("LOREBOT_THREADS", "many", "LOREBOT_THREADS: "),
         ("LOREBOT_EMBED_MODEL", "/nowhere", "LOREBOT_EMBED_MODEL"),
+        ("LOREBOT_RERANKER", "/nowhere", "LOREBOT_RERANKER: none, local, or a folder that is there"),
+        ("LOREBOT_RERANKER", "/", "/ holds no reranking model; set LOREBOT_RERANKER"),
         ("LOREBOT_LLM", "azure", "AZURE_OPENAI_ENDPOINT is not set"),
         ("LOREBOT_DATA_DIR", "/proc/nowhere", "/proc/nowhere"),
     ],
