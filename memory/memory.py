@@ -208,7 +208,6 @@ class Memory:
         known = await self._embedded(glance, [cue.query])
 
         def search(batch: Batch, closed: Closed) -> query.Search:
-            self._keep(batch, scope, glance, known)
             return self._search(batch, scope, closed, known.of(cue.query), cue)
 
         found = await self._seeing(scope, search, glance.closed)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,11 +95,9 @@ def rank(
     best: dict[str, int] = {}
     for at in order:
         best.setdefault(found[at].turn, at)
-        if len(best) == most:
-            break
     return [
         Ranked(found[at], scores[at], dict(zip(columns, np.round(table[at], 6).tolist(), strict=True)))
-        for at in best.values()
+        for at in islice(best.values(), most)
     ]
 
 

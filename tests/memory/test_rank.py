@@ -129,6 +129,7 @@ def test_a_long_turn_is_found_once_by_its_best_passage():
     ranked = rank.rank(found, cues.read("the dog"), 10)
     assert [(one.candidate.turn, one.candidate.card.span) for one in ranked] == [("long", (10, 20)), ("other", None)]
     assert len(rank.rank(found, cues.read("the dog"), 1)) == 1
+    assert rank.rank(found, cues.read("the dog"), 0) == []
 
 
 def test_of_equals_the_later_comes_first_whatever_the_order():
