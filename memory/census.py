@@ -12,7 +12,7 @@ from memory.batch import Answer, Argument, Batch
 from memory.errors import RedisError
 
 SMALL = 3_000  # passages; below that every search is cheap, and nothing but their number is counted
-KEPT = 600.0  # seconds that a count is believed
+KEPT = 3600.0  # seconds that a count is believed
 MOST = 50_000  # counts kept
 POSTINGS = 2_500  # passages that the text search may look at: 1 to 2 ms
 WIDE = 3_000  # passages in reach times their share of all; beyond it the graph is searched rather than all compared
