@@ -18,6 +18,10 @@ from memory.memory import Glance, Memory
 from memory.rank import SHARPNESS
 from memory.records import Context, Recalled, Status, Turn
 
+# How likely a turn must be to help, as a share of how likely the best one is. The first loses nothing of what answers
+# a question, on four data sets; a small model takes the nearest quote for the answer, so that fewer are better.
+LEAST_LIKELY, LEAST_LIKELY_SMALL = 0.003, 0.03
+
 LEAST_MESSAGE = 64  # tokens; a message cut shorter than this can't be answered
 
 
@@ -223,16 +227,18 @@ class ChatApp:
     def _best(
         self, pool: Sequence[Recalled], window: Sequence[Turn], room: int, incoming: Incoming, who: Speakers
     ) -> list[Recalled]:
-        """Return what helps most for the tokens it takes; what is said twice is quoted once."""
-        unseen = [one for one in pool if one.turn not in window]
+        """Return what helps most for the tokens it takes; what hardly helps is left out, what is said twice once."""
+        least = LEAST_LIKELY_SMALL if self._options.small else LEAST_LIKELY
+        best = max((one.score for one in pool), default=0.0)
+        likely = {id(one): math.exp(SHARPNESS * (one.score - best)) for one in pool}
+        unseen = [one for one in pool if one.turn not in window and likely[id(one)] > least]
         several = budget.distinct(unseen, lambda one: one.excerpt, (turn.text for turn in window))
-        best = max((one.score for one in several), default=0.0)
         costs = {id(one): self._quoted([one], incoming, who) for one in several}
         return budget.choose(
             several,
             room,
             cost=lambda one: costs[id(one)],
-            value=lambda one: math.exp(SHARPNESS * (one.score - best)),
+            value=lambda one: likely[id(one)],
             most=self._options.recall,
         )
 

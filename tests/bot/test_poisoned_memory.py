@@ -253,8 +253,8 @@ def case(place: str, text: str) -> Case:
         *([turn("w3", given.get("another's turn", "I prefer coffee."), "Eve", "3")] if several else []),
     ]
     recalled = [
-        Recalled(turn("r", given.get("recalled", "Rex is my dog.")), 2.0, {}),
-        Recalled(turn("rr", "I live in Kyoto.", "Bob", "2"), 1.0, {}),
+        Recalled(turn("r", given.get("recalled", "Rex is my dog.")), 0.6, {}),
+        Recalled(turn("rr", "I live in Kyoto.", "Bob", "2"), 0.5, {}),
     ]
     seen = [Seen("Bob", "Look!"), Seen("Carl", given.get("screen", "Nice."))]
     message = text if place.startswith("message") else "What do you think?"
@@ -272,8 +272,8 @@ def named(whose: str, name: str) -> Case:
         turn("w4", "Hi!", given.get("another in the window", "Eve"), "3"),
     ]
     recalled = [
-        Recalled(turn("r", "Rex is my dog.", given.get("recalled", "Carl"), "4"), 2.0, {}),
-        Recalled(bots("rr", "Rex is a fine name."), 1.0, {}),
+        Recalled(turn("r", "Rex is my dog.", given.get("recalled", "Carl"), "4"), 0.6, {}),
+        Recalled(bots("rr", "Rex is a fine name."), 0.5, {}),
     ]
     seen = [Seen(given.get("screen", "Dora"), "Look!")]
     incoming = Incoming("m", SCOPE, asker, "What is\nmy dog called?", NOW, "UTC", seen)
@@ -568,7 +568,7 @@ def test_a_plain_text_is_plain_already(text):
 )
 def test_no_text_and_no_name_changes_the_form_of_a_prompt(texts, names, style):
     recent = (turn("w1", texts[0], names[0]), bots("w2", texts[1]), turn("w3", texts[2], names[1], "3"))
-    recalled = (Recalled(turn("r", texts[3], names[2], "4"), 1.0, {}),)
+    recalled = (Recalled(turn("r", texts[3], names[2], "4"), 0.5, {}),)
     seen = [Seen(names[3], texts[4])]
     asked = Case(Incoming("m", SCOPE, names[0], f"x{texts[5]}?", NOW, "UTC", seen), Context(recalled, recent))
     prompt = composed(asked, style)
