@@ -125,6 +125,8 @@ async def _generation(client: "redis.asyncio.Redis", keys: Keys, wanted: Made, a
 
 
 # Schema 1 had one vector field, no tag for the tenant, none for whom an answer is for, and no records of conversations.
+# A turn's reach names its conversation, the parent that its thread is open to, and the public tag, in this order. The
+# public tag is not known here, since the tenant's name is not: a last tag that is no conversation's is taken for it.
 _FROM_1 = """
 local turn = redis.call('HMGET', KEYS[1], 'vector', 'asker_tag', 'conversation_tag', 'reach', 'author', 'role')
 if not turn[3] then return 0 end
@@ -138,8 +140,13 @@ redis.call('HSET', KEYS[1], unpack(fields))
 redis.call('HDEL', KEYS[1], 'vector', 'asker_tag')
 local record = ARGV[4] .. turn[3]
 if redis.call('EXISTS', record) == 0 then
-  local audience = string.find(turn[4], ',', 1, true) and 'public' or 'private'
-  redis.call('HSET', record, 'reach', turn[4], 'audience', audience, 'parent', '', 'open', 0)
+  redis.call('HSET', record, 'reach', turn[4], 'audience', '', 'parent', '', 'open', 0)
+  local tags = {}
+  for one in string.gmatch(turn[4], '[^,]+') do tags[#tags + 1] = one end
+  local parent = tags[2]
+  if parent and (tags[3] or redis.call('EXISTS', ARGV[8] .. parent) == 1) then
+    redis.call('SADD', ARGV[7] .. parent, turn[3])
+  end
 end
 if turn[6] == 'user' and turn[2] then redis.call('HINCRBY', ARGV[5] .. turn[3], turn[5], 1) end
 return 1
@@ -229,6 +236,7 @@ async def _from_1_to_2(client: "redis.asyncio.Redis", keys: Keys, new: Generatio
             batch.ask(
                 *("EVAL", _FROM_1, 1, key, mine.digest, new.number, vector_field(new.number)),
                 *(mine.of("conversation"), mine.of("spoken"), asked.get((mine.digest, conversation, turn_id), "")),
+                *(mine.of("threads"), mine.of("timeline")),
                 read=int,
             )
         await batch.send()
