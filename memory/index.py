@@ -130,13 +130,23 @@ async def all_of(client: "redis.asyncio.Redis", keys: Keys) -> dict[int, Generat
     return {
         int(number): Generation(int(number), Made(**json.loads(made)))
         for number, made in sorted(found.items())
-        if number != b"current"
+        if number.isdigit()
     }
 
 
 async def note(client: "redis.asyncio.Redis", keys: Keys, generation: Generation) -> None:
     """Write down what a generation is made with; who writes it first wins."""
     await client.hsetnx(keys.generations, str(generation.number), json.dumps(asdict(generation.made)))
+
+
+async def last(client: "redis.asyncio.Redis", keys: Keys) -> int:
+    """Return the highest number that a generation had when some were dropped last; 0 where none ever was."""
+    return int(await command(client, "HGET", keys.generations, "last") or 0)
+
+
+async def note_last(client: "redis.asyncio.Redis", keys: Keys, number: int) -> None:
+    """Write down the highest number that a generation has, before some are dropped."""
+    await client.hset(keys.generations, "last", str(max(number, await last(client, keys))))
 
 
 async def switch(client: "redis.asyncio.Redis", keys: Keys, number: int) -> None:

@@ -66,14 +66,31 @@ async def reembed(
     return Moved(str(before.made) if before else "nothing", str(wanted), embedded)
 
 
+# Whoever asks for this generation again shall find that the turn has no vector of it.
+_STRIP = """
+local embedded = redis.call('HGET', KEYS[1], 'embedded')
+redis.call('HDEL', KEYS[1], ARGV[2])
+if not embedded then return 0 end
+local kept = {}
+for one in string.gmatch(embedded, '[^,]+') do if one ~= ARGV[1] then kept[#kept + 1] = one end end
+if #kept == 0 then redis.call('HDEL', KEYS[1], 'embedded')
+else redis.call('HSET', KEYS[1], 'embedded', table.concat(kept, ',')) end
+return 1
+"""
+
+
 async def drop_others(client: "redis.asyncio.Redis", keys: Keys, progress: Progress | None = None) -> int:
-    """Delete the indexes and vectors that are not in use, which frees their memory; return how many there were."""
+    """Delete the indexes and vectors that are not in use, which frees their memory; return how many there were.
+
+    Their numbers are not given again: a bot that still runs with one of them goes on writing its vectors.
+    """
     tell = progress or index.silent
     try:
         async with _alone(client, keys, tell):
             known = await index.all_of(client, keys)
             used = await index.current(client, keys)
             others = [number for number in known if used is not None and number != used.number]
+            await index.note_last(client, keys, max(known, default=0))
             for number in others:
                 if keys.generation(number).encode() in await command(client, "FT._LIST"):
                     await command(client, "FT.DROPINDEX", keys.generation(number))
@@ -81,7 +98,7 @@ async def drop_others(client: "redis.asyncio.Redis", keys: Keys, progress: Progr
                     async for page in _pages(client, prefix):
                         batch = Batch(client)
                         for key in page:
-                            batch.ask("HDEL", key, vector_field(number), read=int)
+                            batch.ask("EVAL", _STRIP, 1, key, number, vector_field(number), read=int)
                         await batch.send()
                         tell("deleting old vectors", None)
                 await client.hdel(keys.generations, str(number))
@@ -119,7 +136,7 @@ async def _generation(client: "redis.asyncio.Redis", keys: Keys, wanted: Made, a
     for generation in known.values():
         if generation.made == wanted:
             return generation
-    new = Generation(max([after, *known]) + 1, wanted)
+    new = Generation(max([after, await index.last(client, keys), *known]) + 1, wanted)
     await index.note(client, keys, new)
     return new
 

@@ -136,6 +136,21 @@ async def test_the_old_indexes_can_be_dropped(told, client, keys, here):
         await told.recall(here, "puppy")
 
 
+async def test_an_embedder_whose_vectors_were_dropped_embeds_everything_again(told, client, keys, here, say):
+    await told.remember(here, [say("A dog's life. " * 200, id="long")])
+    await migrate.reembed(client, OtherEmbedder(), keys, IndexOptions())
+    await migrate.reembed(client, ToyEmbedder(), keys, IndexOptions())
+    assert await migrate.drop_others(client, keys) == 1
+    for key in [*await client.keys(f"{keys.turns}*"), *await client.keys(f"{keys.passages}*")]:
+        assert await client.hget(key, "embedded") == b"1"
+    again = OtherEmbedder()
+    done = await migrate.reembed(client, again, keys, IndexOptions())
+    assert done.embedded == len(again.embedded) > len(TEXTS) + 1
+    new = await Memory.open(client, OtherEmbedder(), keys=keys)
+    assert new.generation.number == 3
+    assert await best(new, here, "kitten") == ("The kitten is asleep", 1.0)
+
+
 async def test_two_who_change_the_embedder_at_once_do_it_once(told, client, redis_url, keys, here):
     other = connect.client(redis_url)
     one, two = OtherEmbedder(), OtherEmbedder()
