@@ -154,7 +154,7 @@ class Engine:
                 self.backlog.went(error)
             else:
                 return
-        self.backlog.add(incoming, heard(incoming), *said)
+        self.backlog.add(incoming, heard(incoming), said, written=not missed)
         if not self.backlog.away:  # it has come back while the model answered
             await self.backlog.caught_up(now=True)
 

@@ -126,6 +126,39 @@ async def test_redis_back_amid_an_answer_loses_and_doubles_nothing(bot, server, 
     keeping_up.cancel()
 
 
+async def test_redis_gone_amid_an_answer_leaves_the_message_in_the_window_once(bot, server, client):
+    for refuse in (lambda: client.config_set("maxmemory", 1), server.stop):
+        waiting = asyncio.Event()
+        bot.model.script.append([waiting, "Yes."])
+        task = asyncio.create_task(bot.events(bot.incoming("Are you there?")))
+        while bot.model.script:
+            await asyncio.sleep(0.01)
+        await refuse()
+        waiting.set()
+        await task
+        await heard(bot, "And now?")
+        assert [message.content for message in bot.model.prompts[-1][1:-1]][-2:] == ["Are you there?", "Yes."]
+        await server.start()
+        await client.config_set("maxmemory", 0)
+        assert await bot.engine.backlog.caught_up(now=True)
+
+
+async def test_what_is_forgotten_while_its_answer_waits_for_memory_does_not_come_back(bot, client):
+    waiting = asyncio.Event()
+    bot.model.script.append([waiting, "It is 4711."])
+    task = asyncio.create_task(bot.events(bot.incoming("My bank account is 4711")))
+    while not await said(bot):
+        await asyncio.sleep(0.01)
+    await client.config_set("maxmemory", 1)
+    waiting.set()
+    await task
+    assert await bot.memory.forget(HERE, Which()) == Forgotten(1)
+    await client.config_set("maxmemory", 0)
+    assert await bot.engine.backlog.caught_up(now=True)
+    assert await said(bot) == []
+    assert not await bot.engine.owing(HERE.tenant)
+
+
 async def test_a_backlog_is_bounded_and_what_is_lost_is_said(bot, server):
     bot.engine.backlog._most = 4
     await server.stop()
