@@ -133,6 +133,18 @@ async def test_another_platforms_memory_is_taken_along_and_forgotten(told):
     assert len(await texts(told)) == 4
 
 
+async def test_turns_of_another_platform_are_named_among_its_own(told):
+    await told.run("memory", "import", "-", "--tenant", "discord:1", given=json.dumps(line(7, "Hi", id="t7")).encode())
+    ran = await told.run("memory", "forget", "main/t1", "--yes", "--tenant", "discord:1")
+    assert (ran.code, "there is no turn main/t1" in ran.err) == (1, True)
+    ran = await told.run("memory", "forget", "--search", "Rex", "--yes", "--tenant", "discord:1")
+    assert (ran.code, "--search finds turns of your own memory" in ran.err) == (2, True)
+    assert (
+        await told.run("memory", "forget", "main/t7", "--yes", "--tenant", "discord:1")
+    ).out == "1 turn forgotten.\n"
+    assert len(await texts(told)) == 4
+
+
 async def test_memory_is_embedded_again_with_another_embedder(told, model):
     def other(*numbers: float):
         data = [{"index": at, "embedding": [number, 1.0]} for at, number in enumerate(numbers)]
