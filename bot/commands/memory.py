@@ -133,8 +133,7 @@ async def import_(here: Here, words: str) -> Said:
     file = Path(words).expanduser()
     for _ in transfer.read_jsonl(file):  # a fault is found before anything is written
         pass
-    tenant, person = here.scope.tenant, here.scope.person
-    done = await here.memory.bring_in(transfer.read_jsonl(file), lambda one: one.scope(tenant, person))
+    done = await here.memory.bring_in(transfer.read_jsonl(file), here.scope_of)
     return Said(f"{counted(done.new)} remembered, {done.known:,} were known already.")
 
 

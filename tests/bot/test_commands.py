@@ -1,5 +1,7 @@
 """Which turns people mean, when, and whose they may manage."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -97,3 +99,14 @@ async def test_who_does_not_own_the_memory_manages_only_what_is_theirs(memory, s
     assert [turn.text for turn in await memory.recent(scope)] == ["bob's dog"]
     assert "only whoever runs the bot" in (await table.run("/memory retain 3", mine)).text
     assert "`/memory list" in (await table.run("/memory export secrets.jsonl", mine)).text
+
+
+async def test_a_file_that_is_imported_does_not_close_a_conversation_of_ones_own(memory, here, say, tmp_path):
+    await memory.remember(here, [say("a dog")])
+    file = tmp_path / "turns.jsonl"
+    turn = {"id": "1", "conversation": "main", "author": "Ada", "text": "a cat", "sent_at": "2024-05-01"}
+    file.write_text(json.dumps({**turn, "audience": "private", "parent": "staff", "open_to_parent": True}))
+    said = await table.run(f"/memory import {file}", Here(here, memory, owner=True, files=True))
+    assert said.text == "1 turn remembered, 0 were known already."
+    other = replace(here, conversation="other")
+    assert {one.turn.text for one in await memory.recall(other, "dog or cat?")} == {"a dog", "a cat"}
