@@ -63,6 +63,20 @@ async def test_a_model_of_the_same_name_and_another_size_is_refused(told, client
         await memory.recall(here, "dog")
 
 
+async def test_what_a_model_of_another_size_embeds_later_is_not_taken_for_done(
+    told, client, keys, here, say, monkeypatch
+):
+    told.embedder.error = LoreError("away")
+    await told.remember(here, [say("A birthday cake")])
+    monkeypatch.setattr(OtherEmbedder, "name", "toy")
+    done = await (await Memory.open(client, OtherEmbedder(), keys=keys)).upkeep()
+    assert done.embedded == 0
+    assert "toy (8 dimensions, float16)" in done.trouble
+    told.embedder.error = None
+    assert (await told.upkeep()).embedded == 1
+    assert await best(told, here, "party") == ("A birthday cake", 1.0)
+
+
 async def test_memory_is_opened_while_its_embedder_is_away(told, client, keys, here):
     class Away(ToyEmbedder):
         async def dim(self) -> int:
