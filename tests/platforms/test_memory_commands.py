@@ -234,3 +234,10 @@ async def test_a_backup_of_a_running_server_is_restored_into_an_empty_folder(tol
     assert (await told.run("server", "restore", "monday.rdb")).code == 0
     assert await texts(told) == before
     await EmbeddedServer(told.folder / "restored" / "redis").stop()
+
+
+async def test_a_redis_of_ones_own_is_not_taken_for_the_embedded_one_when_it_is_saved(home):
+    home.settings["REDIS_URL"] = "redis://127.0.0.1:1"
+    ran = await home.run("server", "backup", "monday.rdb")
+    assert (ran.code, 'redis-cli -u "$REDIS_URL" --rdb monday.rdb' in ran.err) == (1, True)
+    assert not (home.folder / "monday.rdb").exists()
