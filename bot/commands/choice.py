@@ -70,7 +70,8 @@ async def turn(here: Here, word: str, whose: Scope | Operator | None = None) -> 
 
     whose: among whose turns it is; default: whose are managed here. Raises CommandError where there is none.
     """
-    if word.isdecimal() and 1 <= int(word) <= len(here.listed):
+    short = len(word) <= len(str(len(here.listed)))  # Python reads no number of more than 4,300 digits
+    if short and word.isdecimal() and 1 <= int(word) <= len(here.listed):
         return here.listed[int(word) - 1]
     names = [(here.scope.conversation, word)]
     names += [(word[:at], word[at + 1 :]) for at, char in enumerate(word) if char == "/"]

@@ -110,3 +110,24 @@ async def test_a_file_that_is_imported_does_not_close_a_conversation_of_ones_own
     assert said.text == "1 turn remembered, 0 were known already."
     other = replace(here, conversation="other")
     assert {one.turn.text for one in await memory.recall(other, "dog or cat?")} == {"a dog", "a cat"}
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("retain 0", "turns can be kept for 1 to 36,500 days"),
+        ("retain 1000000", "turns can be kept for 1 to 36,500 days"),
+        ("retain " + "9" * 5000, "turns can be kept for 1 to 36,500 days"),
+        ("forget " + "9" * 5000, "there is no turn 999"),
+        ("export ~nosuchuser/x", "'~nosuchuser/x' is no file's name"),
+        ("import ~nosuchuser/x", "'~nosuchuser/x' is no file's name"),
+        ("export a\0b", "is no file's name"),
+        ("import a\0b", "is no file's name"),
+        ("export .", ". is a folder"),
+        ("export \ud800", "is no file's name"),
+        ("export " + "x" * 300, "can't be written: File name too long"),
+    ],
+)
+async def test_what_cannot_be_carried_out_is_said(memory, here, line, told):
+    said = await table.run(f"/memory {line}", Here(here, memory, owner=True, files=True))
+    assert told in said.text
