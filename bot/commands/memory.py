@@ -192,7 +192,7 @@ async def too_old(memory: Memory, whose: Scope | Operator, days: int | None) -> 
 async def _retain(here: Here, days: int | None) -> Said:
     await here.memory.retain(here.whose, days)
     done = await here.memory.upkeep()
-    gone = f" {outcome(Forgotten(done.expired, done.trouble))}" if done.expired else ""
+    gone = f" {outcome(Forgotten(done.expired, done.unerased))}" if done.expired else ""
     return Said(f"Turns are kept for {kept(days)} now.{gone}", forgotten=bool(done.expired))
 
 

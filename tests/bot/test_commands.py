@@ -1,6 +1,7 @@
 """Which turns people mean, when, and whose they may manage."""
 
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -10,6 +11,7 @@ from bot.commands import choice, table
 from bot.commands.base import Here
 from bot.commands.moments import moment
 from bot.errors import CommandError
+from memory.errors import LoreError
 from memory.records import Which
 from memory.scope import Audience, Scope
 
@@ -131,3 +133,12 @@ async def test_a_file_that_is_imported_does_not_close_a_conversation_of_ones_own
 async def test_what_cannot_be_carried_out_is_said(memory, here, line, told):
     said = await table.run(f"/memory {line}", Here(here, memory, owner=True, files=True))
     assert told in said.text
+
+
+async def test_that_turns_await_a_vector_is_not_told_as_their_lying_on_the_disk(memory, here, say):
+    memory.embedder.error = LoreError("the embedding server does not answer")
+    await memory.remember(here, [say("a dog")])
+    said = await table.run("/memory retain 30", Here(here, memory, owner=True))
+    await memory.remember(here, [say("a cat", sent_at=time.time_ns() // 10**6)])
+    assert (await said.confirm()).text == "Turns are kept for 30 days now. 1 turn forgotten."
+    assert (await memory.upkeep()).trouble == "the embedding server does not answer"
