@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -22,8 +23,11 @@ TRY_EVERY = 1.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    """What waits. written: memory has the turn already and is to be told only that it needs no answer any more."""
+
     incoming: Incoming
     turn: Turn
+    written: bool = False
 
 
 class Backlog:
@@ -58,17 +62,20 @@ class Backlog:
         self.readable = not isinstance(error, RedisUnavailable)
         self._tried = time.monotonic()
 
-    def add(self, incoming: Incoming, *said: Turn) -> None:
-        """Keep what a message and its answer are; what had been remembered already will be recognised by its id."""
-        for turn in said:
+    def add(self, incoming: Incoming, heard: Turn, said: Sequence[Turn], *, written: bool = False) -> None:
+        """Keep a message and its answer, if any. written: memory has the message: if it forgets it, that is for good.
+
+        What had been remembered without our knowing will be recognised by its id.
+        """
+        for entry in (_Entry(incoming, heard, written), *(_Entry(incoming, turn) for turn in said)):
             if len(self._entries) == self._most:
-                self._entries.popleft()
-                self.lost += 1
-            self._entries.append(_Entry(incoming, turn))
+                self.lost += not self._entries.popleft().written
+            self._entries.append(entry)
 
     def recent(self, scope: Scope) -> tuple[Turn, ...]:
-        """Return what waits of a conversation, oldest first."""
-        return tuple(one.turn for one in self._entries if _same(one.incoming.scope, scope))
+        """Return what waits of a conversation, oldest first, and what of it cannot be read in memory."""
+        shown = (one for one in self._entries if not (one.written and self.readable))
+        return tuple(one.turn for one in shown if _same(one.incoming.scope, scope))
 
     async def caught_up(self, *, now: bool = False) -> bool:
         """Remember what waits, if memory is back; True where it serves. Tries at most every TRY_EVERY, or now."""
@@ -97,7 +104,8 @@ class Backlog:
             batch = self._memory.batch(atomic=True)
             self._ledger.settle(batch, entry.incoming)
             try:
-                await self._memory.remember(entry.incoming.scope, [entry.turn], batch=batch, live=True)
+                said = [] if entry.written else [entry.turn]
+                await self._memory.remember(entry.incoming.scope, said, batch=batch, live=True)
             except RedisError:
                 raise
             except LoreError as error:  # this turn's own fault: the others must not wait for it for ever

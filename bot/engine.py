@@ -49,16 +49,17 @@ class Engine:
         """
         incoming = self._readable(incoming)
         async with self._renewing(incoming), self._turn_taking(incoming):
+            glance: Glance | None = None
             try:
-                glance = await self._claimed(incoming) if await self.backlog.caught_up() else Glance(incoming.text)
+                if await self.backlog.caught_up():
+                    glance = await self._claimed(incoming)
+                    if glance is None:
+                        return
             except RedisError as error:
                 self.backlog.went(error)
-                glance = Glance(incoming.text)
             except BaseException:
                 await self._whole(self._finished(incoming))
                 raise
-            if glance is None:
-                return
             async with aclosing(self._answer(incoming, glance)) as events:  # type: ignore[type-var]
                 async for event in events:
                     yield event
@@ -87,12 +88,17 @@ class Engine:
         await batch.send()
         return found.value
 
-    async def _answer(self, incoming: Incoming, glance: Glance) -> AsyncIterator[Event]:
+    async def _answer(self, incoming: Incoming, glance: Glance | None) -> AsyncIterator[Event]:
+        """Stream the answer to a message and remember it; glance: None where memory is away."""
         said: list[str] = []
         status = Status.BROKEN
         answered: Answered | None = None
+        missed = glance is None  # whether memory comes back meanwhile or not, it has not heard the message
         try:
-            context = await self._recollected(incoming, glance)
+            context = None if glance is None else await self._recollected(incoming, glance)
+            if context is None:
+                missed = True
+                context = await self._looked_back(incoming)
             if self.backlog.away:
                 yield Notice(self.backlog.notice)
             elif context.trouble:
@@ -115,27 +121,33 @@ class Engine:
             raise
         finally:
             # Shielded: whoever stopped the answer must not stop it from being remembered.
-            await self._whole(self._remember(incoming, "".join(said), status))
+            await self._whole(self._remember(incoming, "".join(said), status, missed=missed))
         if answered is not None:
             yield answered
 
-    async def _recollected(self, incoming: Incoming, glance: Glance) -> Context:
-        """Return what memory gives; where it is away, what can still be read of it and what waits for it."""
-        if not self.backlog.away:
-            try:
-                return await self._app.recollect(incoming, glance)
-            except RedisError as error:
-                self.backlog.went(error)
+    async def _recollected(self, incoming: Incoming, glance: Glance) -> Context | None:
+        """Return what memory gives, the message remembered; None where it has gone away."""
+        try:
+            return await self._app.recollect(incoming, glance)
+        except RedisError as error:
+            self.backlog.went(error)
+            return None
+
+    async def _looked_back(self, incoming: Incoming) -> Context:
+        """Return what can still be read of memory while it is away, and what waits for it."""
         context = Context()
         if self.backlog.readable:
             with suppress(RedisError):
                 context = await self._app.look_back(incoming)
         return replace(context, recent=(*context.recent, *self.backlog.recent(incoming.scope)))
 
-    async def _remember(self, incoming: Incoming, text: str, status: Status) -> None:
-        """Remember the reply and finish the event, in one round trip: both or neither, whoever is killed meanwhile."""
+    async def _remember(self, incoming: Incoming, text: str, status: Status, *, missed: bool) -> None:
+        """Remember the reply and finish the event, in one round trip: both or neither, whoever is killed meanwhile.
+
+        missed: memory was away when the message came, so that waits too, in front of its reply.
+        """
         said = self._said(incoming, readable(text), status)
-        if not self.backlog.away:
+        if not missed and not self.backlog.away:
             batch = self._memory.batch(atomic=True)
             self._ledger.finish(batch, incoming)
             try:
@@ -144,7 +156,9 @@ class Engine:
                 self.backlog.went(error)
             else:
                 return
-        self.backlog.add(incoming, heard(incoming), *said)
+        self.backlog.add(incoming, heard(incoming), said, written=not missed)
+        if not self.backlog.away:  # it has come back while the model answered
+            await self.backlog.caught_up(now=True)
 
     def _said(self, incoming: Incoming, text: str, status: Status) -> list[Turn]:
         """Return the reply as a turn; none where nothing was said."""

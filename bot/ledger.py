@@ -38,6 +38,9 @@ redis.call('EXPIRE', event, ttl)
 if redis.call('SISMEMBER', paused, ARGV[7]) == 0 then
   redis.call('HSET', event, 'payload', payload)
   redis.call('ZADD', unfinished, now + lease, event)
+else  -- perhaps only since the message began to wait
+  redis.call('HDEL', event, 'payload')
+  redis.call('ZREM', unfinished, event)
 end
 if not free then return 'queued' end
 redis.call('SET', turn_taking, owner, 'PX', lease)
@@ -55,10 +58,12 @@ if turn == ARGV[1] or (answering and not turn) then redis.call('SET', KEYS[2], A
 return 1
 """
 
+# A message that was never remembered awaits its answer still, unless the person does not want it to be.
 _FINISH = """
 if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
 if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
-if redis.call('EXISTS', KEYS[4]) == 0 and redis.call('HEXISTS', KEYS[1], 'payload') == 1 then
+local paused = redis.call('SISMEMBER', KEYS[5], ARGV[2]) == 1
+if not paused and redis.call('EXISTS', KEYS[4]) == 0 and redis.call('HEXISTS', KEYS[1], 'payload') == 1 then
   redis.call('HSET', KEYS[1], 'state', 'received', 'until', 0)
   redis.call('ZADD', KEYS[3], 0, KEYS[1])
   return 0
@@ -136,8 +141,10 @@ class Ledger:
 
     def finish(self, batch: Batch, incoming: Incoming) -> Answer[bool]:
         """Tell that a message has its answer; False where the lease had been lost."""
-        turn = turns.key(self._keys, incoming.scope, incoming.id)
-        return batch.ask("EVAL", _FINISH, 4, *self._names(incoming), turn, self._mark(incoming), read=bool)
+        scope = incoming.scope
+        turn, paused = turns.key(self._keys, scope, incoming.id), self._keys.tenant(scope.tenant).paused
+        names = (*self._names(incoming), turn, paused)
+        return batch.ask("EVAL", _FINISH, len(names), *names, self._mark(incoming), scope.person_tag, read=bool)
 
     def settle(self, batch: Batch, incoming: Incoming) -> Answer[bool]:
         """Tell that a message was answered while memory was away, whether it had been claimed before or not."""

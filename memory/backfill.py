@@ -2,14 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import redis.asyncio
 
 from memory.batch import Batch, command
 from memory.embedder import Embedder, Vector
 from memory.errors import LoreError, VectorError
-from memory.index import Generation, Progress
+from memory.index import Generation, Progress, mismatch
 from memory.keys import Keys
 from memory.query import PATIENCE, parameters, values
 from memory.views import packed, read_card, said, vector_field
@@ -34,8 +34,10 @@ async def backfill(
 ) -> int:
     """Embed the turns that lack a vector of this generation; return how many got one.
 
-    Taken up again where it was interrupted. Raises what the embedder raises where it embeds nothing at all.
+    Taken up again where it was interrupted. Raises what the embedder raises where it embeds nothing at all, and
+    EmbedderMismatch where its vectors have another size.
     """
+    made = generation.made
     done = skipped = 0
     while True:
         total, lacking = await _lacking(client, keys, generation, skipped)
@@ -43,6 +45,9 @@ async def backfill(
             return done
         tell("embedding memory", done / max(done + total, 1))
         found = await _embedded(embedder, [one.said for one in lacking])
+        for vector in found:
+            if vector is not None and vector.shape != (made.dim,):  # a model of the same name, and of another size
+                raise mismatch(made, replace(made, dim=vector.shape[-1]))
         batch = Batch(client)
         for one, vector in zip(lacking, found, strict=True):
             if vector is not None:
@@ -107,7 +112,7 @@ async def _embedded(embedder: Embedder, texts: Sequence[str]) -> list[Vector | N
 def _store(batch: Batch, one: Lacking, generation: Generation, vector: Vector) -> None:
     try:
         raw = packed(vector, generation.made.dim, generation.made.dtype)
-    except VectorError:
+    except VectorError:  # it is zero or not finite
         raw = b""
     number = generation.number
     batch.ask("EVAL", _EMBEDDED, 2, one.key, one.turn, one.text, number, vector_field(number), raw, read=int)

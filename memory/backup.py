@@ -3,13 +3,16 @@
 import asyncio
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import redis.asyncio
 
-from memory import erasure, folder
+from memory import erasure, folder, snapshot
 from memory.batch import explaining
 from memory.errors import RedisError
+
+SAVING = "rdb_bgsave_in_progress"
 
 # A server that keeps an append-only file ignores a dump.rdb, so the snapshot becomes the first part of that file.
 BASE = "appendonly.aof.1.base.rdb"
@@ -22,13 +25,18 @@ async def save(client: "redis.asyncio.Redis", data: Path, file: Path) -> None:
     The file appears whole or not at all, for its owner alone. Raises RedisError where Redis cannot write, OSError
     where the file cannot be written.
     """
-    await explaining(erasure.afresh(client, "BGSAVE", "rdb_bgsave_in_progress"))
-    if (await explaining(client.info("persistence")))["rdb_last_bgsave_status"] != "ok":
-        raise RedisError(f"Redis could not write the backup; {data / 'redis.log'} says why")
-    try:
-        await asyncio.to_thread(_copy, data / "dump.rdb", file)
-    finally:
-        (data / "dump.rdb").unlink(missing_ok=True)  # nobody would erase from it what is forgotten later
+    async with snapshot.alone(data):
+        try:
+            await explaining(erasure.afresh(client, "BGSAVE", SAVING))
+            if (await explaining(client.info("persistence")))["rdb_last_bgsave_status"] != "ok":
+                raise RedisError(f"Redis could not write the backup; {data / 'redis.log'} says why")
+            await asyncio.to_thread(_copy, data / snapshot.NAME, file)
+        except asyncio.CancelledError:
+            with suppress(RedisError):  # Redis goes on writing it
+                await explaining(erasure.over(client, SAVING))
+            raise
+        finally:
+            (data / snapshot.NAME).unlink(missing_ok=True)  # nobody would erase from it what is forgotten later
 
 
 def restore(file: Path, data: Path) -> None:

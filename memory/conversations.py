@@ -12,7 +12,7 @@ import redis.asyncio
 
 from memory.batch import Answer, Argument, Batch, command
 from memory.keys import Keys, TenantKeys
-from memory.scope import Audience, Scope
+from memory.scope import Audience, Scope, public_tag
 
 CHUNK = 25  # turns tagged anew in one command: each is indexed again, about 1 ms, and nobody else is served meanwhile
 
@@ -29,25 +29,36 @@ local function told(keys, tag, public, reach, records, facts, widen)
   local record, parent, closed, retag, threads, siblings = unpack(keys)
   local above = parent ~= record and redis.call('HGET', parent, 'reach')
   if above and not has(above, public) then reach = both(reach, tag .. ',' .. above) end
+  if parent ~= record then redis.call('SADD', siblings, tag) end
   local known = redis.call('HGET', record, 'reach')
   if known and not widen then
     reach = both(known, reach)
-    if reach == known then return reach, false end
+    if reach == known then
+      if parent ~= record and redis.call('HGET', record, 'parent') == '' then  -- heard before it was known as a thread
+        redis.call('HSET', record, unpack(facts, 3))
+      end
+      return reach, false
+    end
   end
   redis.call('HSET', record, 'reach', reach, unpack(facts))
   if not has(reach, public) and redis.call('HGET', record, 'audience') == 'public' then
     redis.call('HSET', record, 'audience', 'private')  -- the scope said more than is believed
   end
-  if parent ~= record then redis.call('SADD', siblings, tag) end
   local open = redis.call('SMEMBERS', threads)
   if not known and #open > 0 then known = tag .. ',' .. public end  -- only its threads have been heard so far
   if not known or known == reach then return reach, false end
   if both(known, reach) ~= known then redis.call('SADD', closed, tag) end
   redis.call('SADD', retag, tag)
   for _, thread in ipairs(open) do
-    local theirs = redis.call('HGET', records .. thread, 'reach')
-    if theirs and has(theirs, tag) then
-      local everyone = has(reach, public)
+    local theirs = redis.call('HMGET', records .. thread, 'reach', 'open')
+    local everyone = has(reach, public)
+    local carried = theirs[1] and has(theirs[1], tag)
+    local late = theirs[1] and not carried and theirs[2] == '1' and has(theirs[1], public) and not everyone
+    if late then  -- its turns came before it was known as a thread: they are not closed with the channel's
+      redis.call('SADD', closed, thread)
+      redis.call('SADD', retag, thread)
+    end
+    if carried or late then
       redis.call('HSET', records .. thread, 'reach', thread .. ',' .. tag .. (everyone and ',' .. public or ''),
         'audience', everyone and 'public' or 'private')
     end
@@ -104,7 +115,7 @@ class Conversation:
 
 
 def facts(scope: Scope) -> list[Argument]:
-    """Return what a conversation's record holds beside its reach, as names and values."""
+    """Return what a conversation's record holds beside its reach, as names and values; the audience comes first."""
     return [
         *("audience", scope.audience.value),
         *("parent", scope.parent or ""),
@@ -145,13 +156,19 @@ def closed(batch: Batch, keys: Keys, tenant: str) -> Answer[frozenset[str]]:
 
 def known(batch: Batch, keys: Keys, tenant: str, tag: str) -> Answer[Conversation | None]:
     """Ask who can read a conversation."""
-    key = keys.tenant(tenant).conversation(tag)
-    return batch.ask("HMGET", key, "audience", "parent", "open", read=_conversation)
+    key, public = keys.tenant(tenant).conversation(tag), public_tag(tenant)
+    return batch.ask(
+        *("HMGET", key, "reach", "audience", "parent", "open"), read=lambda row: _conversation(row, public)
+    )
 
 
-def _conversation(row: Sequence[bytes | None]) -> Conversation | None:
-    audience, parent, open_ = (None if value is None else value.decode() for value in row)
-    return None if audience is None else Conversation(Audience(audience), parent or None, open_ == "1")
+def _conversation(row: Sequence[bytes | None], public: str) -> Conversation | None:
+    reach, audience, parent, open_ = (None if value is None else value.decode() for value in row)
+    if reach is None:
+        return None
+    if not audience:  # memory of the first schema did not keep it, nor the tenant's name that would tell
+        audience = Audience.PUBLIC if public in reach.split(",") else Audience.PRIVATE
+    return Conversation(Audience(audience), parent or None, open_ == "1")
 
 
 async def waiting(client: "redis.asyncio.Redis", keys: Keys) -> list[TenantKeys]:

@@ -6,6 +6,7 @@ from typing import Any
 import redis.asyncio
 from redis import exceptions
 
+from memory import snapshot
 from memory.batch import ALSO_WHEN_FULL, Batch, command
 from memory.keys import Keys
 
@@ -33,6 +34,7 @@ async def erase(client: "redis.asyncio.Redis", keys: Keys) -> str:
         return ""
     trouble = await _rewritten(client)
     if not trouble:
+        await snapshot.scrap(client)
         await command(client, "EVAL", _CLEAN, 1, keys.unclean, marked)
     return trouble
 
@@ -62,11 +64,12 @@ async def afresh(client: "redis.asyncio.Redis", order: str, *signs: str) -> None
                 raise
         else:
             break
-        await _over(client, "aof_rewrite_in_progress", "rdb_bgsave_in_progress")
-    await _over(client, *signs)
+        await over(client, "aof_rewrite_in_progress", "rdb_bgsave_in_progress")
+    await over(client, *signs)
 
 
-async def _over(client: "redis.asyncio.Redis", *signs: str) -> None:
+async def over(client: "redis.asyncio.Redis", *signs: str) -> None:
+    """Wait until the server shows none of these signs that something is under way."""
     while True:
         found = await _persistence(client)
         if not any(found.get(sign) for sign in signs):

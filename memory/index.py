@@ -7,6 +7,7 @@ one goes on answering while a new one is made, and is there to go back to.
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -130,13 +131,23 @@ async def all_of(client: "redis.asyncio.Redis", keys: Keys) -> dict[int, Generat
     return {
         int(number): Generation(int(number), Made(**json.loads(made)))
         for number, made in sorted(found.items())
-        if number != b"current"
+        if number.isdigit()
     }
 
 
 async def note(client: "redis.asyncio.Redis", keys: Keys, generation: Generation) -> None:
     """Write down what a generation is made with; who writes it first wins."""
     await client.hsetnx(keys.generations, str(generation.number), json.dumps(asdict(generation.made)))
+
+
+async def last(client: "redis.asyncio.Redis", keys: Keys) -> int:
+    """Return the highest number that a generation had when some were dropped last; 0 where none ever was."""
+    return int(await command(client, "HGET", keys.generations, "last") or 0)
+
+
+async def note_last(client: "redis.asyncio.Redis", keys: Keys, number: int) -> None:
+    """Write down the highest number that a generation has, before some are dropped."""
+    await client.hset(keys.generations, "last", str(max(number, await last(client, keys))))
 
 
 async def switch(client: "redis.asyncio.Redis", keys: Keys, number: int) -> None:
@@ -148,34 +159,62 @@ async def switch(client: "redis.asyncio.Redis", keys: Keys, number: int) -> None
 
 
 async def ensure(client: "redis.asyncio.Redis", keys: Keys, generation: Generation, options: IndexOptions) -> None:
-    """Make a generation's index where it is missing."""
-    name = keys.generation(generation.number)
-    if name.encode() in await command(client, "FT._LIST"):
-        return
+    """Make a generation's index where it is missing, and put it behind the alias if it is the one in use."""
+    if keys.generation(generation.number).encode() not in await command(client, "FT._LIST"):
+        await _make(client, keys, generation, options)
+    await _name(client, keys, generation.number)
+
+
+async def _make(client: "redis.asyncio.Redis", keys: Keys, generation: Generation, options: IndexOptions) -> None:
     wanted = schema(keys, generation.number, generation.made.dim, options)
     prefixes = [keys.turns, keys.passages]
     definition = IndexDefinition(prefix=prefixes, index_type=IndexType.HASH)  # type: ignore[no-untyped-call]
     try:
         # Where a word stands in its text is never asked: without that, a turn takes a quarter of a kilobyte less.
-        await client.ft(name).create_index(
+        await client.ft(keys.generation(generation.number)).create_index(
             wanted.redis_fields, definition=definition, stopwords=[], no_term_offsets=True
         )
     except exceptions.ResponseError as error:
         if "already exists" not in str(error).lower():  # another process was faster
             raise RedisError(f"the index of turns can't be made: {error}") from error
-    if await command(client, "HGET", keys.generations, "current") == str(generation.number).encode():
-        await command(client, "FT.ALIASUPDATE", keys.index, name)
+
+
+async def _name(client: "redis.asyncio.Redis", keys: Keys, number: int) -> None:
+    """Put the generation in use behind the alias, unless it is: whoever made it may not have come to that, or died."""
+    name = keys.generation(number)
+    async with client.pipeline(transaction=True) as pipeline:
+        while True:
+            await pipeline.watch(keys.generations)  # another process may be switching to another one
+            used = await command(client, "HGET", keys.generations, "current")
+            if used != str(number).encode() or await _behind(client, keys) == name:
+                return
+            pipeline.multi()  # type: ignore[no-untyped-call]
+            pipeline.execute_command("FT.ALIASUPDATE", keys.index, name)
+            with suppress(exceptions.WatchError):
+                await pipeline.execute()
+                return
+
+
+async def _behind(client: "redis.asyncio.Redis", keys: Keys) -> str:
+    """Return the name of the index behind the alias; empty where there is none."""
+    try:
+        info = await _info(client, keys.index)
+    except exceptions.ResponseError:
+        return ""
+    name: bytes = info[b"index_name"]
+    return name.decode()
 
 
 async def filled(client: "redis.asyncio.Redis", name: str, tell: Progress) -> None:
     """Wait while turns that were there before the index are put into it."""
-    while True:
-        reply = await command(client, "FT.INFO", name)
-        info = dict(zip(reply[::2], reply[1::2], strict=True))
-        if not int(info[b"indexing"]):
-            return
+    while int((info := await _info(client, name))[b"indexing"]):
         tell("indexing memory", float(info[b"percent_indexed"]))
         await asyncio.sleep(POLL)
+
+
+async def _info(client: "redis.asyncio.Redis", name: str) -> dict[bytes, Any]:
+    reply = await command(client, "FT.INFO", name)
+    return dict(zip(reply[::2], reply[1::2], strict=True))
 
 
 async def loaded(client: "redis.asyncio.Redis", tell: Progress) -> None:

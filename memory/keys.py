@@ -43,7 +43,7 @@ class Keys:
 
     @property
     def generations(self) -> str:
-        """What each generation was made with, and which is in use: a hash. Lives as long as the indexes."""
+        """What each generation was made with, and the numbers in use and last given: a hash. Lives with the indexes."""
         return f"{self.namespace}:generations"
 
     @property

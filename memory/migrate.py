@@ -66,14 +66,31 @@ async def reembed(
     return Moved(str(before.made) if before else "nothing", str(wanted), embedded)
 
 
+# Whoever asks for this generation again shall find that the turn has no vector of it.
+_STRIP = """
+local embedded = redis.call('HGET', KEYS[1], 'embedded')
+redis.call('HDEL', KEYS[1], ARGV[2])
+if not embedded then return 0 end
+local kept = {}
+for one in string.gmatch(embedded, '[^,]+') do if one ~= ARGV[1] then kept[#kept + 1] = one end end
+if #kept == 0 then redis.call('HDEL', KEYS[1], 'embedded')
+else redis.call('HSET', KEYS[1], 'embedded', table.concat(kept, ',')) end
+return 1
+"""
+
+
 async def drop_others(client: "redis.asyncio.Redis", keys: Keys, progress: Progress | None = None) -> int:
-    """Delete the indexes and vectors that are not in use, which frees their memory; return how many there were."""
+    """Delete the indexes and vectors that are not in use, which frees their memory; return how many there were.
+
+    Their numbers are not given again: a bot that still runs with one of them goes on writing its vectors.
+    """
     tell = progress or index.silent
     try:
         async with _alone(client, keys, tell):
             known = await index.all_of(client, keys)
             used = await index.current(client, keys)
             others = [number for number in known if used is not None and number != used.number]
+            await index.note_last(client, keys, max(known, default=0))
             for number in others:
                 if keys.generation(number).encode() in await command(client, "FT._LIST"):
                     await command(client, "FT.DROPINDEX", keys.generation(number))
@@ -81,7 +98,7 @@ async def drop_others(client: "redis.asyncio.Redis", keys: Keys, progress: Progr
                     async for page in _pages(client, prefix):
                         batch = Batch(client)
                         for key in page:
-                            batch.ask("HDEL", key, vector_field(number), read=int)
+                            batch.ask("EVAL", _STRIP, 1, key, number, vector_field(number), read=int)
                         await batch.send()
                         tell("deleting old vectors", None)
                 await client.hdel(keys.generations, str(number))
@@ -119,12 +136,14 @@ async def _generation(client: "redis.asyncio.Redis", keys: Keys, wanted: Made, a
     for generation in known.values():
         if generation.made == wanted:
             return generation
-    new = Generation(max([after, *known]) + 1, wanted)
+    new = Generation(max([after, await index.last(client, keys), *known]) + 1, wanted)
     await index.note(client, keys, new)
     return new
 
 
 # Schema 1 had one vector field, no tag for the tenant, none for whom an answer is for, and no records of conversations.
+# A turn's reach names its conversation, the parent that its thread is open to, and the public tag, in this order. The
+# public tag is not known here, since the tenant's name is not: a last tag that is no conversation's is taken for it.
 _FROM_1 = """
 local turn = redis.call('HMGET', KEYS[1], 'vector', 'asker_tag', 'conversation_tag', 'reach', 'author', 'role')
 if not turn[3] then return 0 end
@@ -138,8 +157,13 @@ redis.call('HSET', KEYS[1], unpack(fields))
 redis.call('HDEL', KEYS[1], 'vector', 'asker_tag')
 local record = ARGV[4] .. turn[3]
 if redis.call('EXISTS', record) == 0 then
-  local audience = string.find(turn[4], ',', 1, true) and 'public' or 'private'
-  redis.call('HSET', record, 'reach', turn[4], 'audience', audience, 'parent', '', 'open', 0)
+  redis.call('HSET', record, 'reach', turn[4], 'audience', '', 'parent', '', 'open', 0)
+  local tags = {}
+  for one in string.gmatch(turn[4], '[^,]+') do tags[#tags + 1] = one end
+  local parent = tags[2]
+  if parent and (tags[3] or redis.call('EXISTS', ARGV[8] .. parent) == 1) then
+    redis.call('SADD', ARGV[7] .. parent, turn[3])
+  end
 end
 if turn[6] == 'user' and turn[2] then redis.call('HINCRBY', ARGV[5] .. turn[3], turn[5], 1) end
 return 1
@@ -229,6 +253,7 @@ async def _from_1_to_2(client: "redis.asyncio.Redis", keys: Keys, new: Generatio
             batch.ask(
                 *("EVAL", _FROM_1, 1, key, mine.digest, new.number, vector_field(new.number)),
                 *(mine.of("conversation"), mine.of("spoken"), asked.get((mine.digest, conversation, turn_id), "")),
+                *(mine.of("threads"), mine.of("timeline")),
                 read=int,
             )
         await batch.send()

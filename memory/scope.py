@@ -63,7 +63,7 @@ class Scope:
     @property
     def public_tag(self) -> str:
         """What the turns carry that everyone in the tenant can read."""
-        return keys.tag("public", self.tenant)
+        return public_tag(self.tenant)
 
     @property
     def person_tag(self) -> str:
@@ -103,6 +103,11 @@ class Operator:
 def conversation_tag(tenant: str, conversation: str) -> str:
     """Return the digest of a conversation."""
     return keys.tag("conversation", tenant, conversation)
+
+
+def public_tag(tenant: str) -> str:
+    """Return the digest of what everyone in a tenant can read."""
+    return keys.tag("public", tenant)
 
 
 def _check(part: str, value: object) -> None:

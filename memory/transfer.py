@@ -18,13 +18,13 @@ import redis.asyncio
 from memory import conversations, turns
 from memory.batch import Batch
 from memory.conversations import Conversation
-from memory.errors import TransferError
+from memory.errors import ScopeError, TransferError
 from memory.index import Generation
 from memory.keys import Keys
 from memory.records import Role, Status, Turn
 from memory.scope import Audience, Scope, conversation_tag
 from memory.selection import Place
-from memory.views import vector_field
+from memory.views import indexable, vector_field
 
 if TYPE_CHECKING:
     from memory.memory import Memory
@@ -115,16 +115,21 @@ async def bring_in(
 ) -> Brought:
     """Remember turns in their order; those that are known already stay as they are and are not embedded again.
 
-    Vectors are taken over where they come from the embedder in use. progress is told how many turns have been looked
-    at since the last call.
+    Vectors are taken over where they come from the embedder in use and the index takes them. progress is told how many
+    turns have been looked at since the last call.
     """
     new = seen = 0
-    made = str(memory.generation.made)
+    made = memory.generation.made
+
+    def embedded(one: Exported) -> bool:
+        vector = one.vector if one.embedder == str(made) else None
+        return vector is not None and indexable(vector, made.dim, made.dtype)
+
     for scope, said in groupby(found, key=scope_of):
         while batch := list(islice(said, BATCH)):
             known = await memory.known(scope, [one.turn.id for one in batch])
             missing = [one for one, there in zip(batch, known, strict=True) if not there]
-            for with_vectors, some in groupby(missing, key=lambda one: one.vector is not None and one.embedder == made):
+            for with_vectors, some in groupby(missing, key=embedded):
                 part = list(some)
                 vectors = [one.vector for one in part] if with_vectors else None
                 new += sum(await memory.remember(scope, [one.turn for one in part], vectors=vectors))
@@ -179,7 +184,12 @@ def parsed(line: bytes, where: str) -> Exported:
     audience = _audience(found.get("audience", "public"), where)
     room = Conversation(audience, parent, bool(parent) and found.get("open_to_parent") is True)
     embedder = _text(found, "embedder", where) if found.get("embedder") else None
-    return Exported(turn, room, _vector(found.get("vector"), where), embedder)
+    one = Exported(turn, room, _vector(found.get("vector"), where), embedder)
+    try:
+        one.scope("anybody's", "anybody")
+    except ScopeError as error:
+        raise TransferError(f"{where}: {error}") from error
+    return one
 
 
 def _text(found: dict[str, Any], name: str, where: str) -> str:

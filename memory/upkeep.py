@@ -19,12 +19,18 @@ DAY = 24 * 3600 * 1000  # milliseconds
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """What was done. trouble: why something could not be."""
+    """What was done. unerased: why the disk may still hold what is forgotten; unembedded: why turns await a vector."""
 
     retagged: int = 0
     embedded: int = 0
     expired: int = 0
-    trouble: str = ""
+    unerased: str = ""
+    unembedded: str = ""
+
+    @property
+    def trouble(self) -> str:
+        """Why something could not be done; empty where all was."""
+        return "; ".join(filter(None, (self.unerased, self.unembedded)))
 
 
 async def tidy(
@@ -33,13 +39,13 @@ async def tidy(
     """Tag moved conversations anew, forget what is too old, embed what could not be embedded, in this order."""
     retagged = sum([await conversations.retag(client, mine) for mine in await conversations.waiting(client, keys)])
     expired = await _expire(client, keys, embedder.name, now)
-    trouble = await erasure.erase(client, keys)
-    embedded = 0
+    unerased = await erasure.erase(client, keys)
+    embedded, unembedded = 0, ""
     try:
         embedded = await backfill(client, keys, generation, embedder, index.silent)
     except LoreError as error:
-        trouble = trouble or str(error)
-    return Upkeep(retagged, embedded, expired, trouble)
+        unembedded = str(error)
+    return Upkeep(retagged, embedded, expired, unerased, unembedded)
 
 
 async def _expire(client: "redis.asyncio.Redis", keys: Keys, embedder: str, now: int) -> int:

@@ -192,6 +192,12 @@ def findable(vector: np.ndarray[Any, Any]) -> bool:
     return bool(np.isfinite(vector).all() and vector.any())
 
 
+def indexable(raw: bytes, dim: int, dtype: DType) -> bool:
+    """Tell whether the index takes a vector as it is stored; one that it does not take costs the turn its place."""
+    stored = np.dtype(dtype)
+    return len(raw) == dim * stored.itemsize and findable(np.frombuffer(raw, dtype=stored))
+
+
 def packed(vector: np.ndarray[Any, Any], dim: int, dtype: DType) -> bytes:
     """Return the vector as Redis stores it.
 

@@ -66,7 +66,13 @@ async def backup(file: Path) -> None:
     Example:
       lorebot server backup monday.rdb
     """
-    server = wiring.embedded_server(settings.load())
+    config = settings.load()
+    if config.redis_url is not None:
+        raise CommandError(
+            "REDIS_URL is set, and only the embedded Redis can be saved so; save the one it names with "
+            f'`redis-cli -u "$REDIS_URL" --rdb {file}`, or unset REDIS_URL'
+        )
+    server = wiring.embedded_server(config)
     if file.exists():
         raise CommandError(f"{file} exists already; name another file")
     with starting() as progress:

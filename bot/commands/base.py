@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bot.records import Answered
 from memory.memory import Memory
 from memory.scope import Operator, Scope
+from memory.transfer import Exported
 
 Named = tuple[str, str]  # a turn: its conversation and id
 
@@ -31,6 +32,15 @@ class Here:
     def whose(self) -> Scope | Operator:
         """Whose memory is managed here."""
         return Operator(self.scope.tenant) if self.owner else self.scope
+
+    def scope_of(self, one: Exported) -> Scope:
+        """Return where a turn belongs that is brought in here: on their own machine, a user's turns are open to them.
+
+        A line that says that fewer could read it elsewhere must not close a conversation here.
+        """
+        if not self.files:
+            return one.scope(self.scope.tenant, self.scope.person)
+        return Scope(self.scope.tenant, one.turn.conversation, self.scope.person, self.scope.audience)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from bot.commands.lines import named
 from bot.commands.moments import moment
 from bot.errors import CommandError
 from memory.records import Which
+from memory.scope import Operator, Scope
 
 SEARCHED = 10  # turns that a search means, at most
 USAGE = "NUMBER… | person NAME | conversation NAME | since WHEN | until WHEN | search WORDS | all"
@@ -64,13 +65,17 @@ async def _turns(here: Here, said: Mapping[str, str]) -> tuple[Named, ...] | Non
     return tuple([await turn(here, word) for word in said[""].split()])
 
 
-async def turn(here: Here, word: str) -> Named:
-    """Return the turn that a word names: its number in the last list, its id here, or CONVERSATION/ID."""
-    if word.isdecimal() and 1 <= int(word) <= len(here.listed):
+async def turn(here: Here, word: str, whose: Scope | Operator | None = None) -> Named:
+    """Return the turn that a word names: its number in the last list, its id here, or CONVERSATION/ID.
+
+    whose: among whose turns it is; default: whose are managed here. Raises CommandError where there is none.
+    """
+    short = len(word) <= len(str(len(here.listed)))  # Python reads no number of more than 4,300 digits
+    if short and word.isdecimal() and 1 <= int(word) <= len(here.listed):
         return here.listed[int(word) - 1]
     names = [(here.scope.conversation, word)]
     names += [(word[:at], word[at + 1 :]) for at, char in enumerate(word) if char == "/"]
     for name in names:
-        if await here.memory.find(here.whose, Which(turns=(name,))):
+        if await here.memory.find(whose or here.whose, Which(turns=(name,))):
             return name
     raise CommandError(f"there is no turn {word}; `list` and `search` number what they show")

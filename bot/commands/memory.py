@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 from bot import files
 from bot.commands import choice
@@ -16,6 +15,7 @@ from memory.memory import Memory
 from memory.records import Forgotten, Which
 from memory.scope import Operator, Scope
 from memory.selection import Place
+from memory.wishes import LONGEST
 
 LISTED = 20  # turns that one listing shows
 PREVIEWED = 10  # turns that are shown before they are forgotten
@@ -118,7 +118,7 @@ async def export(here: Here, words: str) -> Said:
     if not name:
         raise CommandError(f"say where to: `/memory export FILE [{choice.USAGE}]`")
     which = await choice.chosen(here, rest) if rest.strip() else Which()
-    with files.fresh(Path(name).expanduser()) as file:
+    with files.fresh(files.named(name)) as file:
         count = 0
         async for one in here.memory.export(here.whose, which):
             file.write(one.line() + "\n")
@@ -130,11 +130,10 @@ async def import_(here: Here, words: str) -> Said:
     """Remember the turns of a file."""
     if not words:
         raise CommandError("say what to read: `/memory import FILE`")
-    file = Path(words).expanduser()
+    file = files.named(words)
     for _ in transfer.read_jsonl(file):  # a fault is found before anything is written
         pass
-    tenant, person = here.scope.tenant, here.scope.person
-    done = await here.memory.bring_in(transfer.read_jsonl(file), lambda one: one.scope(tenant, person))
+    done = await here.memory.bring_in(transfer.read_jsonl(file), here.scope_of)
     return Said(f"{counted(done.new)} remembered, {done.known:,} were known already.")
 
 
@@ -172,6 +171,8 @@ def days_of(words: str) -> int | None:
     number = words.lower().removesuffix("days").removesuffix("day").strip()
     if not number.isdecimal():
         raise CommandError(f"{words!r} is no number of days; say `retain 30` or `retain forever`")
+    if len(number) > len(str(LONGEST)) or not 1 <= int(number) <= LONGEST:
+        raise CommandError(f"turns can be kept for 1 to {LONGEST:,} days, or `retain forever`")
     return int(number)
 
 
@@ -191,7 +192,7 @@ async def too_old(memory: Memory, whose: Scope | Operator, days: int | None) -> 
 async def _retain(here: Here, days: int | None) -> Said:
     await here.memory.retain(here.whose, days)
     done = await here.memory.upkeep()
-    gone = f" {outcome(Forgotten(done.expired, done.trouble))}" if done.expired else ""
+    gone = f" {outcome(Forgotten(done.expired, done.unerased))}" if done.expired else ""
     return Said(f"Turns are kept for {kept(days)} now.{gone}", forgotten=bool(done.expired))
 
 

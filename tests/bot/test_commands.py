@@ -1,5 +1,8 @@
 """Which turns people mean, when, and whose they may manage."""
 
+import json
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -8,6 +11,7 @@ from bot.commands import choice, table
 from bot.commands.base import Here
 from bot.commands.moments import moment
 from bot.errors import CommandError
+from memory.errors import LoreError
 from memory.records import Which
 from memory.scope import Audience, Scope
 
@@ -97,3 +101,44 @@ async def test_who_does_not_own_the_memory_manages_only_what_is_theirs(memory, s
     assert [turn.text for turn in await memory.recent(scope)] == ["bob's dog"]
     assert "only whoever runs the bot" in (await table.run("/memory retain 3", mine)).text
     assert "`/memory list" in (await table.run("/memory export secrets.jsonl", mine)).text
+
+
+async def test_a_file_that_is_imported_does_not_close_a_conversation_of_ones_own(memory, here, say, tmp_path):
+    await memory.remember(here, [say("a dog")])
+    file = tmp_path / "turns.jsonl"
+    turn = {"id": "1", "conversation": "main", "author": "Ada", "text": "a cat", "sent_at": "2024-05-01"}
+    file.write_text(json.dumps({**turn, "audience": "private", "parent": "staff", "open_to_parent": True}))
+    said = await table.run(f"/memory import {file}", Here(here, memory, owner=True, files=True))
+    assert said.text == "1 turn remembered, 0 were known already."
+    other = replace(here, conversation="other")
+    assert {one.turn.text for one in await memory.recall(other, "dog or cat?")} == {"a dog", "a cat"}
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("retain 0", "turns can be kept for 1 to 36,500 days"),
+        ("retain 1000000", "turns can be kept for 1 to 36,500 days"),
+        ("retain " + "9" * 5000, "turns can be kept for 1 to 36,500 days"),
+        ("forget " + "9" * 5000, "there is no turn 999"),
+        ("export ~nosuchuser/x", "'~nosuchuser/x' is no file's name"),
+        ("import ~nosuchuser/x", "'~nosuchuser/x' is no file's name"),
+        ("export a\0b", "is no file's name"),
+        ("import a\0b", "is no file's name"),
+        ("export .", ". is a folder"),
+        ("export \ud800", "is no file's name"),
+        ("export " + "x" * 300, "can't be written: File name too long"),
+    ],
+)
+async def test_what_cannot_be_carried_out_is_said(memory, here, line, told):
+    said = await table.run(f"/memory {line}", Here(here, memory, owner=True, files=True))
+    assert told in said.text
+
+
+async def test_that_turns_await_a_vector_is_not_told_as_their_lying_on_the_disk(memory, here, say):
+    memory.embedder.error = LoreError("the embedding server does not answer")
+    await memory.remember(here, [say("a dog")])
+    said = await table.run("/memory retain 30", Here(here, memory, owner=True))
+    await memory.remember(here, [say("a cat", sent_at=time.time_ns() // 10**6)])
+    assert (await said.confirm()).text == "Turns are kept for 30 days now. 1 turn forgotten."
+    assert (await memory.upkeep()).trouble == "the embedding server does not answer"

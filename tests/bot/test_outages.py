@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
+from bot import upkeep
 from bot.engine import Engine
+from bot.ledger import Ledger
 from bot.records import Answered, Event, Notice
 from memory import binary, connect, erasure
 from memory.keys import Keys
@@ -97,6 +99,66 @@ async def test_redis_gone_amid_an_answer_loses_and_doubles_nothing(bot, server, 
     assert await said(bot) == ["Are you there?", "Yes."]
 
 
+@pytest.mark.parametrize("claimed", [False, True])
+async def test_redis_back_amid_an_answer_loses_and_doubles_nothing(bot, server, claimed, monkeypatch):
+    monkeypatch.setattr("bot.upkeep.TICK", 0.01)
+    incoming = bot.incoming("Are you there?")
+    if claimed:
+        batch = bot.memory.batch()
+        Ledger(bot.memory.keys, "process").claim(batch, incoming, incoming.sent_at)
+        await batch.send()
+    waiting = asyncio.Event()
+    bot.model.script.append(["Yes", waiting, "."])
+    await server.stop()
+    task = asyncio.create_task(bot.events(incoming))
+    while not bot.model.prompts:
+        await asyncio.sleep(0.01)
+    await server.start()
+    keeping_up = asyncio.create_task(upkeep.keep_up(bot.memory, bot.engine.backlog))
+    async with asyncio.timeout(20):
+        while bot.engine.backlog.away:
+            await asyncio.sleep(0.01)
+    waiting.set()
+    assert isinstance((await task)[-1], Answered)
+    assert await said(bot) == ["Are you there?", "Yes."]
+    assert not await bot.engine.owing(HERE.tenant)
+    assert await bot.events(incoming) == []
+    keeping_up.cancel()
+
+
+async def test_redis_gone_amid_an_answer_leaves_the_message_in_the_window_once(bot, server, client):
+    for refuse in (lambda: client.config_set("maxmemory", 1), server.stop):
+        waiting = asyncio.Event()
+        bot.model.script.append([waiting, "Yes."])
+        task = asyncio.create_task(bot.events(bot.incoming("Are you there?")))
+        while bot.model.script:
+            await asyncio.sleep(0.01)
+        await refuse()
+        waiting.set()
+        await task
+        await heard(bot, "And now?")
+        assert [message.content for message in bot.model.prompts[-1][1:-1]][-2:] == ["Are you there?", "Yes."]
+        await server.start()
+        await client.config_set("maxmemory", 0)
+        assert await bot.engine.backlog.caught_up(now=True)
+
+
+async def test_what_is_forgotten_while_its_answer_waits_for_memory_does_not_come_back(bot, client):
+    waiting = asyncio.Event()
+    bot.model.script.append([waiting, "It is 4711."])
+    task = asyncio.create_task(bot.events(bot.incoming("My bank account is 4711")))
+    while not await said(bot):
+        await asyncio.sleep(0.01)
+    await client.config_set("maxmemory", 1)
+    waiting.set()
+    await task
+    assert await bot.memory.forget(HERE, Which()) == Forgotten(1)
+    await client.config_set("maxmemory", 0)
+    assert await bot.engine.backlog.caught_up(now=True)
+    assert await said(bot) == []
+    assert not await bot.engine.owing(HERE.tenant)
+
+
 async def test_a_backlog_is_bounded_and_what_is_lost_is_said(bot, server):
     bot.engine.backlog._most = 4
     await server.stop()
@@ -109,9 +171,7 @@ async def test_a_backlog_is_bounded_and_what_is_lost_is_said(bot, server):
 
 
 async def test_what_waits_is_remembered_without_another_message(bot, server, monkeypatch):
-    from bot import upkeep
-
-    monkeypatch.setattr(upkeep, "TICK", 0.01)
+    monkeypatch.setattr("bot.upkeep.TICK", 0.01)
     await server.stop()
     await heard(bot, "Two")
     await server.start()

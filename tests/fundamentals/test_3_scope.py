@@ -158,6 +158,17 @@ async def test_threads_are_closed_with_a_channel_in_which_nothing_was_ever_said(
         await memory.upkeep()
 
 
+async def test_a_thread_that_was_heard_before_it_was_known_as_one_is_closed_with_its_channel(told, say):
+    await told.remember(scope("thread"), [say("a dog in a thread", conversation="thread")])
+    thread = scope("thread", parent="general", open_to_parent=True)
+    await told.remember(thread, [say("another dog in a thread", conversation="thread")])
+    await told.moved(scope("general", Audience.PRIVATE))
+    for _ in range(2):
+        assert await texts(told, scope("random")) == []
+        await told.upkeep()
+    assert await texts(told, thread) == ["a dog in a thread", "a dog in general", "another dog in a thread"]
+
+
 async def test_a_thread_made_private_is_closed_to_its_channel(told, say):
     thread = scope("general/thread", parent="general", open_to_parent=True)
     await told.remember(thread, [say("a dog in a thread", conversation="general/thread")])

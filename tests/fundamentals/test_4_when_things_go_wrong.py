@@ -197,6 +197,42 @@ async def test_a_message_that_waits_in_line_survives_the_process(talk):
     await asyncio.gather(first, second, return_exceptions=True)
 
 
+async def test_who_pauses_while_a_message_waits_is_answered_once_and_not_remembered(talk):
+    waiting = asyncio.Event()
+    bot = talk([waiting, "First!"], "Second!")
+    first = asyncio.create_task(bot.events(bot.incoming("1")))
+    while not bot.model.prompts:
+        await asyncio.sleep(0)
+    incoming = bot.incoming("My secret")
+    second = asyncio.create_task(bot.events(incoming))
+    event = bot.memory.keys.event("local:ada", "main", incoming.id)
+    while not await bot.memory._client.exists(event):
+        await asyncio.sleep(0)
+    await bot.memory.pause(bot.scope)
+    waiting.set()
+    await first
+    assert (await second)[0] == Piece("Second!")
+    assert not await bot.engine.owing("local:ada")
+    assert not await bot.memory._client.hexists(event, "payload")
+    assert await bot.events(incoming) == []
+    assert await turns(bot) == [("1", Status.WHOLE)]
+
+
+async def test_who_pauses_just_before_a_message_is_remembered_is_answered_once(talk, monkeypatch):
+    bot = talk("Aha.")
+    recollect = bot.app.recollect
+
+    async def pausing(incoming, glance):
+        await bot.memory.pause(bot.scope)
+        return await recollect(incoming, glance)
+
+    monkeypatch.setattr(bot.app, "recollect", pausing)
+    incoming = bot.incoming("My secret")
+    assert (await bot.events(incoming))[0] == Piece("Aha.")
+    assert not await bot.engine.owing("local:ada")
+    assert await bot.events(incoming) == []
+
+
 async def test_being_cancelled_twice_does_not_lose_what_was_said(talk):
     bot = talk(["One", asyncio.Event()])
     seen = asyncio.Event()

@@ -15,7 +15,7 @@ import redis.asyncio
 from memory import backup, binary, connect
 from memory.errors import RedisError
 from memory.memory import Memory
-from memory.records import Turn
+from memory.records import Forgotten, Turn, Which
 from memory.scope import Scope
 from memory.server import EmbeddedServer
 from tests.fakes import ToyEmbedder
@@ -179,6 +179,48 @@ async def test_a_backup_that_has_no_place_leaves_nothing_in_the_data_folder(data
         with pytest.raises(FileNotFoundError):
             await backup.save(client, data, tmp_path / "missing" / "lore.rdb")
         assert list(data.glob("*.rdb")) == []
+
+
+async def test_a_backup_that_is_stopped_leaves_nothing_in_the_data_folder(
+    data: Path, tmp_path: Path, here: Scope, say: Say
+) -> None:
+    async with embedded(data) as client:
+        await remember(client, here, [say("dog " * 100) for _ in range(100)])
+        for delay in (0.0, 0.001, 0.003, 0.01, 0.02):
+            task = asyncio.create_task(backup.save(client, data, tmp_path / "lore.rdb"))
+            await asyncio.sleep(delay)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            assert list(data.glob("*.rdb")) == []
+
+
+async def test_what_a_killed_backup_left_is_erased_with_what_is_forgotten(data: Path, here: Scope, say: Say) -> None:
+    async with embedded(data) as client:
+        memory = await Memory.open(client, ToyEmbedder())
+        await memory.remember(here, [say("My dog is called Quarkbeast.")])
+        file = await snapshot(client, data)
+        assert b"Quarkbeast" in file.read_bytes()
+        assert await memory.forget(here, Which()) == Forgotten(1)
+        assert not file.exists()
+
+
+async def test_the_snapshot_of_a_server_of_ones_own_is_left_alone(data: Path, here: Scope, say: Say) -> None:
+    async with standalone(data) as client:
+        memory = await Memory.open(client, ToyEmbedder())
+        await memory.remember(here, [say("My dog is called Rex.")])
+        file = await snapshot(client, data)
+        await memory.forget(here, Which())
+        assert file.exists()
+
+
+async def test_two_backups_at_once_are_both_whole(data: Path, tmp_path: Path, here: Scope, say: Say) -> None:
+    files = [tmp_path / f"{number}.rdb" for number in range(4)]
+    async with embedded(data) as client:
+        await remember(client, here, [say("dog " * 100) for _ in range(200)])
+        for _ in range(3):
+            await asyncio.gather(*(backup.save(client, data, file) for file in files))
+        assert list(data.glob("*.rdb")) == []
+    assert all(file.read_bytes()[:5] == b"REDIS" for file in files)
 
 
 async def test_a_memory_that_is_there_is_never_overwritten(data: Path, tmp_path: Path, here: Scope, say: Say) -> None:

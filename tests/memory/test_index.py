@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from memory import connect
+from memory import connect, index
 from memory.errors import EmbedderMismatch
 from memory.memory import Memory
 from memory.views import IndexOptions
@@ -16,6 +16,29 @@ async def test_many_who_start_at_once_share_one_index(redis_url, keys, client):
     await asyncio.gather(*(Memory.open(one, ToyEmbedder(), keys=keys) for one in clients))
     for one in clients:
         await connect.close(one)
+
+
+async def test_an_index_whose_maker_died_before_it_was_named_is_named_by_the_next(redis_url, keys, here, monkeypatch):
+    made = asyncio.Event()
+    one, other = connect.client(redis_url), connect.client(redis_url)
+    make = index._make
+
+    async def making(*given: object) -> None:
+        await make(*given)  # type: ignore[arg-type]
+        if not made.is_set():
+            made.set()
+            await asyncio.Event().wait()  # it is killed here
+
+    monkeypatch.setattr(index, "_make", making)
+    dying = asyncio.create_task(Memory.open(one, ToyEmbedder(), keys=keys))
+    await made.wait()
+    dying.cancel()
+    await asyncio.gather(dying, return_exceptions=True)
+    memory = await Memory.open(other, ToyEmbedder(), keys=keys)
+    assert (await memory.latest(here)).total == 0
+    for client in (one, other):
+        await index.drop(client, keys)
+        await connect.close(client)
 
 
 async def test_another_form_of_vectors_is_refused(memory, client, keys):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from memory.errors import EmbedderMismatch, LoreError, NewerMemory, RedisError
 from memory.keys import Keys, tag
 from memory.memory import Memory
 from memory.records import Which
-from memory.scope import Audience, Scope
+from memory.scope import Audience, Operator, Scope
 from memory.views import IndexOptions, body, heading
 from tests.fakes import ToyEmbedder
 
@@ -60,6 +61,20 @@ async def test_a_model_of_the_same_name_and_another_size_is_refused(told, client
     memory = await Memory.open(client, OtherEmbedder(), keys=keys)
     with pytest.raises(EmbedderMismatch, match=r"toy \(7 dimensions, float16\).*toy \(8 dimensions, float16\)"):
         await memory.recall(here, "dog")
+
+
+async def test_what_a_model_of_another_size_embeds_later_is_not_taken_for_done(
+    told, client, keys, here, say, monkeypatch
+):
+    told.embedder.error = LoreError("away")
+    await told.remember(here, [say("A birthday cake")])
+    monkeypatch.setattr(OtherEmbedder, "name", "toy")
+    done = await (await Memory.open(client, OtherEmbedder(), keys=keys)).upkeep()
+    assert done.embedded == 0
+    assert "toy (8 dimensions, float16)" in done.trouble
+    told.embedder.error = None
+    assert (await told.upkeep()).embedded == 1
+    assert await best(told, here, "party") == ("A birthday cake", 1.0)
 
 
 async def test_memory_is_opened_while_its_embedder_is_away(told, client, keys, here):
@@ -135,6 +150,21 @@ async def test_the_old_indexes_can_be_dropped(told, client, keys, here):
         await told.recall(here, "puppy")
 
 
+async def test_an_embedder_whose_vectors_were_dropped_embeds_everything_again(told, client, keys, here, say):
+    await told.remember(here, [say("A dog's life. " * 200, id="long")])
+    await migrate.reembed(client, OtherEmbedder(), keys, IndexOptions())
+    await migrate.reembed(client, ToyEmbedder(), keys, IndexOptions())
+    assert await migrate.drop_others(client, keys) == 1
+    for key in [*await client.keys(f"{keys.turns}*"), *await client.keys(f"{keys.passages}*")]:
+        assert await client.hget(key, "embedded") == b"1"
+    again = OtherEmbedder()
+    done = await migrate.reembed(client, again, keys, IndexOptions())
+    assert done.embedded == len(again.embedded) > len(TEXTS) + 1
+    new = await Memory.open(client, OtherEmbedder(), keys=keys)
+    assert new.generation.number == 3
+    assert await best(new, here, "kitten") == ("The kitten is asleep", 1.0)
+
+
 async def test_two_who_change_the_embedder_at_once_do_it_once(told, client, redis_url, keys, here):
     other = connect.client(redis_url)
     one, two = OtherEmbedder(), OtherEmbedder()
@@ -196,6 +226,57 @@ async def test_memory_of_the_first_schema_is_migrated_when_it_is_opened(client, 
     assert await client.keys(f"{keys.namespace}:speakers:*") == []
     again = await Memory.open(client, ToyEmbedder(), keys=keys)
     assert again.generation == memory.generation
+
+
+async def a_thread_of_the_first_schema(client, keys: Keys, name: str, number: int, *more: str) -> None:
+    """Write a turn of a thread that is open to the conversation main; more: the other tags that it carried."""
+    tenant, room, parent = (
+        tag("tenant", "local:ada"),
+        *(tag("conversation", "local:ada", one) for one in (name, "main")),
+    )
+    digest, text = tag("turn", "local:ada", name, "t"), f"a dog in {name}"
+    place = f"{number:016x}{digest}"
+    [vector] = await ToyEmbedder().embed([text])
+    await client.hset(
+        f"{keys.turns}{{{tenant}}}:{digest}",
+        mapping={
+            "id": "t", "conversation": name, "person": "ada", "author": "Ada", "role": "user", "text": text,
+            "sent_at": number * 1000, "status": "whole", "place": place, "before": "",
+            "reach": ",".join((room, parent, *more)), "conversation_tag": room,
+            "asker_tag": tag("person", "local:ada", "ada"), "person_tag": tag("person", "local:ada", "ada"),
+            "words": body(text), "heading": heading("Ada", number * 1000),
+            "vector": vector.astype(np.float16).tobytes(),
+        },
+    )  # fmt: skip
+    await client.zadd(f"{keys.namespace}:timeline:{{{tenant}}}:{room}", {place: number * 1000})
+    await client.set(f"{keys.namespace}:order:{{{tenant}}}", number)
+
+
+@pytest.mark.parametrize("heard", [[], ["thread"], ["main"], ["main", "thread"], ["thread", "main"]])
+async def test_threads_of_the_first_schema_are_closed_with_their_channel(client, keys, say, heard):
+    main = Scope("local:ada", "main", "ada", Audience.PUBLIC)
+    thread = Scope("local:ada", "thread", "ada", Audience.PUBLIC, parent="main", open_to_parent=True)
+    other = Scope("local:ada", "other", "eve", Audience.PUBLIC)
+    await as_the_first_schema_left_it(client, keys)
+    await a_thread_of_the_first_schema(client, keys, "thread", 3, tag("public", "local:ada"))
+    memory = await Memory.open(client, ToyEmbedder(), keys=keys)
+    for name in heard:
+        await memory.remember(main if name == "main" else thread, [say("a puppy", conversation=name)])
+    assert "a dog in thread" in {one.turn.text for one in await memory.recall(other, "What about the dog?")}
+    await memory.moved(replace(main, audience=Audience.PRIVATE))
+    for _ in range(2):
+        assert await memory.recall(other, "What about the dog?") == []
+        assert "a dog in thread" in {one.turn.text for one in await memory.recall(main, "What about the dog?")}
+        await memory.upkeep()
+
+
+async def test_conversations_of_the_first_schema_are_exported_with_who_could_read_them(client, keys, here):
+    await as_the_first_schema_left_it(client, keys)
+    await a_thread_of_the_first_schema(client, keys, "open", 3, tag("public", "local:ada"))
+    await a_thread_of_the_first_schema(client, keys, "secret", 4)
+    memory = await Memory.open(client, ToyEmbedder(), keys=keys)
+    found = {one.turn.conversation: one.conversation.audience async for one in memory.export(Operator(here.tenant))}
+    assert found == {"main": Audience.PUBLIC, "open": Audience.PUBLIC, "secret": Audience.PRIVATE}
 
 
 async def test_a_migration_that_was_interrupted_goes_on(client, keys, here, monkeypatch):

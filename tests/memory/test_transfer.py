@@ -9,7 +9,7 @@ from bot.ingest import locomo
 from memory import transfer
 from memory.conversations import Conversation
 from memory.errors import TransferError
-from memory.records import Turn
+from memory.records import Turn, Which
 from memory.scope import Audience, Scope
 from memory.transfer import Exported
 
@@ -59,6 +59,8 @@ def test_a_line_is_a_turn(tmp_path):
         ({**TURN, "sent_at": -1}, "sent_at must be ISO 8601"),
         ({**TURN, "text": "\ud800"}, "lone surrogate"),
         ({**TURN, "text": ["a"]}, "text must be text"),
+        ({**TURN, "parent": "c"}, "line 2: a conversation can't be its own parent"),
+        ({**TURN, "parent": " "}, "line 2: a scope needs a parent"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path, line, told):
@@ -161,6 +163,19 @@ async def test_whatever_a_turn_holds_comes_back_the_same(memory, tmp_path):
     await memory.bring_in(transfer.read_jsonl(file), lambda one: one.scope("local:bob", "bob"))
     assert [one.line() async for one in memory.export(other, vectors=True)] == lines
     assert await memory.recent(other, 20) == await memory.recent(scope, 20)
+
+
+@pytest.mark.parametrize(
+    "vector", [b"", b"1234", np.zeros(7, np.float16).tobytes(), np.full(7, np.nan, np.float16).tobytes()]
+)
+async def test_a_vector_that_the_index_would_not_take_is_made_anew(memory, here, say, vector):
+    made = str(memory.generation.made)
+    turns = [say("a dog"), say("a cat"), say("tea")]
+    await memory.bring_in(
+        [Exported(turn, Conversation(Audience.PUBLIC), vector, made) for turn in turns], lambda one: here
+    )
+    assert (await memory.recall(here, "puppy"))[0].signals["vector"] == 1.0
+    assert len(await memory.find(here, Which())) == 3
 
 
 async def test_a_text_that_no_vector_stands_for_is_remembered_and_found_by_its_words(

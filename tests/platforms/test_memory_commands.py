@@ -133,6 +133,18 @@ async def test_another_platforms_memory_is_taken_along_and_forgotten(told):
     assert len(await texts(told)) == 4
 
 
+async def test_turns_of_another_platform_are_named_among_its_own(told):
+    await told.run("memory", "import", "-", "--tenant", "discord:1", given=json.dumps(line(7, "Hi", id="t7")).encode())
+    ran = await told.run("memory", "forget", "main/t1", "--yes", "--tenant", "discord:1")
+    assert (ran.code, "there is no turn main/t1" in ran.err) == (1, True)
+    ran = await told.run("memory", "forget", "--search", "Rex", "--yes", "--tenant", "discord:1")
+    assert (ran.code, "--search finds turns of your own memory" in ran.err) == (2, True)
+    assert (
+        await told.run("memory", "forget", "main/t7", "--yes", "--tenant", "discord:1")
+    ).out == "1 turn forgotten.\n"
+    assert len(await texts(told)) == 4
+
+
 async def test_memory_is_embedded_again_with_another_embedder(told, model):
     def other(*numbers: float):
         data = [{"index": at, "embedding": [number, 1.0]} for at, number in enumerate(numbers)]
@@ -222,3 +234,10 @@ async def test_a_backup_of_a_running_server_is_restored_into_an_empty_folder(tol
     assert (await told.run("server", "restore", "monday.rdb")).code == 0
     assert await texts(told) == before
     await EmbeddedServer(told.folder / "restored" / "redis").stop()
+
+
+async def test_a_redis_of_ones_own_is_not_taken_for_the_embedded_one_when_it_is_saved(home):
+    home.settings["REDIS_URL"] = "redis://127.0.0.1:1"
+    ran = await home.run("server", "backup", "monday.rdb")
+    assert (ran.code, 'redis-cli -u "$REDIS_URL" --rdb monday.rdb' in ran.err) == (1, True)
+    assert not (home.folder / "monday.rdb").exists()

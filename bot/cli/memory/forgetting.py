@@ -11,7 +11,6 @@ from bot.cli.memory.managed import Managed, agreed, chosen, conditions, managing
 from bot.cli.shared import as_json, asynchronous, counting
 from bot.commands import choice
 from bot.commands import memory as verbs
-from bot.commands.base import Here
 from bot.commands.lines import told
 from bot.platforms.screens import clean
 from memory.records import Which
@@ -50,8 +49,10 @@ async def forget(
     config = settings.load(user=user)
     if not (turns or search or all_ or any(given.values())):
         raise click.UsageError("say what to forget: an ID, --person, --conversation, --since, --until, --search, --all")
+    if search is not None and tenant is not None:
+        raise click.UsageError("--search finds turns of your own memory, not of --tenant; name them by ID or the like")
     async with managing(config, tenant) as managed:
-        which = await _named(managed.here, conditions(config, **given), turns, search)
+        which = await _named(managed, conditions(config, **given), turns, search)
         places = await managed.memory.find(managed.operator, which)
         if places and not yes:
             await _ask(managed, places)
@@ -60,9 +61,10 @@ async def forget(
     print(json.dumps({"forgotten": done.turns, "trouble": done.trouble}) if json_ else verbs.outcome(done))
 
 
-async def _named(here: Here, which: Which, turns: Sequence[str], search: str | None) -> Which:
+async def _named(managed: Managed, which: Which, turns: Sequence[str], search: str | None) -> Which:
     """Narrow the conditions down to turns that were named or that a search finds."""
-    named = [await choice.turn(here, one) for one in turns]
+    here = managed.here
+    named = [await choice.turn(here, one, managed.operator) for one in turns]
     if search is not None:
         named += [
             (one.turn.conversation, one.turn.id) for one in await here.memory.recall(here.scope, search, anyway=True)

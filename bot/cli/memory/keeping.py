@@ -66,9 +66,9 @@ async def retain(days: str | None, tenant: str | None, user: str | None, yes: bo
             done = await managed.memory.upkeep()
         kept = await managed.memory.retention(managed.operator)
     if json_:
-        print(json.dumps({"days": kept, "forgotten": done.expired, "trouble": done.trouble}))
+        print(json.dumps({"days": kept, "forgotten": done.expired, "trouble": done.unerased}))
     else:
-        gone = f" {verbs.outcome(Forgotten(done.expired, done.trouble))}" if done.expired else ""
+        gone = f" {verbs.outcome(Forgotten(done.expired, done.unerased))}" if done.expired else ""
         print(f"Turns are kept for {verbs.kept(kept)}.{gone}")
 
 

@@ -36,9 +36,9 @@ class Managed:
         return self.here.memory
 
     def scope_of(self, one: Exported) -> Scope:
-        """Return where a turn belongs that is brought in: what is local is open to its one user."""
+        """Return where a turn belongs that is brought in; another tenant's is open to whom its line says."""
         if self.operator.tenant == self.here.scope.tenant:
-            return terminal.scope(self.here.scope.person, one.turn.conversation)
+            return self.here.scope_of(one)
         return one.scope(self.operator.tenant, self.here.scope.person)
 
 
