@@ -26,6 +26,7 @@ from redis.backoff import NoBackoff
 from memory import binary, folder, serverlog, watcher
 from memory.binary import Binary
 from memory.errors import NoQueryEngine, NoServer, RedisUnavailable
+from memory.snapshot import left
 
 LONGEST_SOCKET = 103  # bytes; Linux takes 107, macOS 103
 PATIENCE = 60.0  # seconds in which a server must give a sign of life
@@ -193,7 +194,7 @@ class EmbeddedServer:
             found = self._runs or await binary.find()
             with folder.usable(self.folder):
                 found = await asyncio.to_thread(binary.runnable, found, self.folder)
-                for snapshot in self.folder.glob("*.rdb"):  # left by a backup that was killed; never read, so stale
+                for snapshot in left(self.folder):  # left by a backup that was killed; never read, so stale
                     snapshot.unlink()
                 address = self._place_socket()
                 self._turn_log()

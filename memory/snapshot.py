@@ -35,11 +35,16 @@ async def alone(data: Path) -> AsyncIterator[None]:
 async def scrap(client: "redis.asyncio.Redis") -> None:
     """Delete what a backup that was killed left in the data folder; those of servers of one's own are left alone."""
     data = await _embedded(client)
-    if data is None or not list(data.glob("*.rdb")):
+    if data is None or not left(data):
         return
     async with alone(data):
-        for found in data.glob("*.rdb"):
+        for found in left(data):
             found.unlink(missing_ok=True)
+
+
+def left(data: Path) -> list[Path]:
+    """Return what Redis writes a snapshot to, under the names that it gives; a backup that was put here is kept."""
+    return [*data.glob(NAME), *data.glob("temp-*.rdb")]
 
 
 async def _embedded(client: "redis.asyncio.Redis") -> Path | None:

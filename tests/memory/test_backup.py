@@ -200,8 +200,13 @@ async def test_what_a_killed_backup_left_is_erased_with_what_is_forgotten(data: 
         await memory.remember(here, [say("My dog is called Quarkbeast.")])
         file = await snapshot(client, data)
         assert b"Quarkbeast" in file.read_bytes()
+        mine = data / "mine.rdb"  # a backup that somebody keeps here
+        shutil.copyfile(file, mine)
         assert await memory.forget(here, Which()) == Forgotten(1)
         assert not file.exists()
+        assert mine.exists()
+    async with embedded(data):
+        assert mine.exists()
 
 
 async def test_the_snapshot_of_a_server_of_ones_own_is_left_alone(data: Path, here: Scope, say: Say) -> None:
