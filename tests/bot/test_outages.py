@@ -11,7 +11,7 @@ from bot import upkeep
 from bot.engine import Engine
 from bot.ledger import Ledger
 from bot.records import Answered, Event, Notice
-from memory import binary, connect, erasure
+from memory import binary, connect, erasure, tasks
 from memory.keys import Keys
 from memory.memory import Memory
 from memory.records import Forgotten, Which
@@ -123,7 +123,7 @@ async def test_redis_back_amid_an_answer_loses_and_doubles_nothing(bot, server, 
     assert await said(bot) == ["Are you there?", "Yes."]
     assert not await bot.engine.owing(HERE.tenant)
     assert await bot.events(incoming) == []
-    keeping_up.cancel()
+    await tasks.ended(keeping_up)
 
 
 async def test_redis_gone_amid_an_answer_leaves_the_message_in_the_window_once(bot, server, client):
@@ -179,7 +179,7 @@ async def test_what_waits_is_remembered_without_another_message(bot, server, mon
     async with asyncio.timeout(20):
         while len(bot.engine.backlog):
             await asyncio.sleep(0.01)
-    keeping_up.cancel()
+    await tasks.ended(keeping_up)
     assert await said(bot) == ["Two", "I see."]
 
 
