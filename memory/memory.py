@@ -182,8 +182,7 @@ class Memory:
             found = await self._seeing(scope, search, closed.value)
         self._stirred(written.value is Written.CLOSING or known.trouble or len(passages) > AT_ONCE)
         itself = turns.turn_digest(scope.tenant, scope.conversation, turn.id)
-        candidates = [one for one in found.candidates if one.turn != itself]
-        best = await self._best(scope, candidates, cue, k)
+        best = await self._best(scope, found.candidates, cue, k, but=itself)
         return Context(
             recalled=tuple(best.recalled),
             recent=tuple(one for one in recent.value if one.id != turn.id),
@@ -455,10 +454,13 @@ class Memory:
         mine, plan = within.reach(scope, closed), self._census.plan(scope.held, cue.terms)
         return query.search(batch, self.keys, mine, self.generation.number, vector, cue, plan, self._options)
 
-    async def _best(self, scope: Scope, found: Sequence[Candidate], cue: Cue, k: int) -> Reranked:
-        """Return the k turns that belong most to a cue, best first."""
+    async def _best(
+        self, scope: Scope, found: Sequence[Candidate], cue: Cue, k: int, *, but: str | None = None
+    ) -> Reranked:
+        """Return the k turns that belong most to a cue, best first. but: a turn's digest that is not among them."""
         most = k if self._reranker is None else max(k, DEPTH)
-        told = await self._told(scope, rank.rank(found, cue, most, self._weights, floor=self._floor))
+        ranked = rank.rank(found, cue, most + (but is not None), self._weights, floor=self._floor)
+        told = await self._told(scope, [one for one in ranked if one.candidate.turn != but][:most])
         if self._reranker is None:
             return Reranked(told)
         best = await reranked(self._reranker, cue.query, told)

@@ -12,7 +12,7 @@ from memory.batch import Answer, Argument, Batch
 from memory.census import Plan
 from memory.cue import Cue
 from memory.embedder import Vector
-from memory.keys import Keys, digest_of
+from memory.keys import Keys
 from memory.rank import Candidate
 from memory.records import Turn
 from memory.views import IndexOptions, packed, read_card, unpacked, vector_field
@@ -158,9 +158,7 @@ class Search:
 
 def _candidate(row: "Row", similarity: float) -> Candidate:
     found = row.values
-    return Candidate(
-        digest_of(row.key), read_card(found[b"card"]), found[b"words"], found.get(b"before", b""), similarity
-    )
+    return Candidate(row.key, read_card(found[b"card"]), found[b"words"], found.get(b"before", b""), similarity)
 
 
 class Row(NamedTuple):

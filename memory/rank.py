@@ -6,7 +6,7 @@ Each signal is a number from 0 to 1 a passage; a passage's score is their weight
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice, pairwise
@@ -16,6 +16,7 @@ import numpy as np
 
 from memory import cue as cues
 from memory.cue import Cue
+from memory.keys import digest_of
 from memory.times import MONTHS, WEEKDAYS
 from memory.views import Card
 from memory.words import stems
@@ -33,17 +34,22 @@ BESIDE = 0.5  # what the passage's own words and its meaning each count in what 
 
 
 class Candidate(NamedTuple):  # hundreds are made a question: a dataclass takes three times as long
-    """A passage that a search found. turn: its digest.
+    """A passage that a search found. key: its own.
 
     words, before: stems, of its own and of the turn before it, behind a question mark if that asks. similarity: the
     cosine with what is asked, nan where that is not known.
     """
 
-    turn: str
+    key: bytes
     card: Card
     words: bytes
     before: bytes = b""
     similarity: float = math.nan
+
+    @property
+    def turn(self) -> str:
+        """The digest of its turn."""
+        return digest_of(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +97,21 @@ def rank(
     table = np.stack(list(columns.values()), axis=1)
     scores: list[float] = np.round(table @ [getattr(weights, name) for name in columns], 6).tolist()
     related = [at for at, one in enumerate(found) if not (one.similarity < floor and columns["coverage"][at] <= LITTLE)]
-    order = sorted(related, key=lambda at: (-scores[at], -found[at].card.sent_at, found[at].turn))
-    best: dict[str, int] = {}
-    for at in order:
-        best.setdefault(found[at].turn, at)
+    order = sorted(related, key=lambda at: (-scores[at], -found[at].card.sent_at, found[at].key))
     return [
         Ranked(found[at], scores[at], dict(zip(columns, np.round(table[at], 6).tolist(), strict=True)))
-        for at in islice(best.values(), most)
+        for at in islice(_first_of_each(found, order), most)
     ]
+
+
+def _first_of_each(found: Sequence[Candidate], order: Iterable[int]) -> Iterator[int]:
+    """Yield the first passage of each turn."""
+    seen: set[str] = set()
+    for at in order:
+        turn = found[at].turn
+        if turn not in seen:
+            seen.add(turn)
+            yield at
 
 
 def signals(found: Sequence[Candidate], cue: Cue) -> dict[str, Column]:

@@ -9,6 +9,7 @@ repeats the words of its question.
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -149,6 +150,7 @@ def card(whose: Whose, turn: Turn, passage: Passage) -> str:
     return "|".join(map(str, (*told, turn.author)))
 
 
+@lru_cache(maxsize=10_000)  # what is asked about once is asked about again
 def read_card(raw: bytes) -> Card:
     """Read what `card` wrote."""
     room, person, role, sent_at, asks, start, end, author = raw.split(b"|", 7)

@@ -26,7 +26,7 @@ def turn(name: str, text: str = "", *, author: str = "Ada", similarity: float = 
     }
     before = " ".join(["?"] * more.pop("asked", False) + stems(more.pop("before", ""))).encode()
     card = Card(**{**given, **more}, author=author)
-    return Candidate(name, card, " ".join(stems(text)).encode(), before, similarity)
+    return Candidate(f"lorebot:turn:{{t}}:{name}".encode(), card, " ".join(stems(text)).encode(), before, similarity)
 
 
 def signal(name: str, question: str, *found: Candidate, **asked) -> list[float]:
