@@ -374,8 +374,8 @@ async def test_escape_sequences_of_models_memory_and_servers_do_not_reach_the_te
     model.will(Say(status=400, body={"error": {"message": evil}}))
     await tty.say("And now", until="refuses this prompt")
     for command in ("/why", "/memory list", "/memory search end", f"/user {evil}"):
-        tty.press("\x1b[200~" + command + "\x1b[201~" + ENTER)
-        await tty.asks()
+        typed = "> " + command.partition("\x1b")[0].rstrip()
+        await tty.say("\x1b[200~" + command + "\x1b[201~", until=typed)
     assert tty.emulator.title == ""
     assert "Lorebot 0.1.0" in tty.text
     for sequence in (b"\x1b]", b"\x1b[2J", "\x9b".encode(), b"\x07"):
