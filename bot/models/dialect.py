@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Limit = Literal["max_completion_tokens", "max_tokens"]
+LIMITS: frozenset[str] = frozenset(get_args(Limit))
 _OTHER: dict[Limit, Limit] = {"max_completion_tokens": "max_tokens", "max_tokens": "max_completion_tokens"}
 
 # How servers say that they don't know a parameter. A complaint about its value names it too, but in other words.
@@ -18,9 +19,9 @@ class Dialect:
     limit: Limit
     usage: bool = True
 
-    def parameters(self, max_tokens: int) -> dict[str, Any]:
-        """Return the parameters in this dialect."""
-        asked: dict[str, Any] = {self.limit: max_tokens}
+    def parameters(self, max_tokens: int | None) -> dict[str, Any]:
+        """Return the parameters in this dialect; without a limit where none is given."""
+        asked: dict[str, Any] = {} if max_tokens is None else {self.limit: max_tokens}
         if self.usage:
             asked["stream_options"] = {"include_usage": True}
         return asked

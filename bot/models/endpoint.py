@@ -1,9 +1,10 @@
 """Where a model answers, and how it is reached: OpenAI, any server that speaks its API, Azure."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from httpx2 import URL, InvalidURL, Limits, Timeout
+from httpx2 import URL, InvalidURL, Limits, Request, Timeout
 from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAsyncHttpx2Client
 from pydantic import SecretStr
 
@@ -19,9 +20,11 @@ class Endpoint:
     """Where a model answers.
 
     kind: openai for OpenAI and compatible servers, azure for both of Azure's ways: with `api_version` and an address
-    without /openai/v1 the classic deployments' paths, else v1. base_url: None for OpenAI itself. Times in seconds;
-    stall_timeout: the most between two pieces of a reply. max_retries: the openai package's own, before a reply
-    begins. trust_env: whether proxies in the environment hold.
+    without /openai/v1 the classic deployments' paths, else v1. base_url: None for OpenAI itself. path: where every
+    request goes, where that is not what the openai package makes of base_url. Times in seconds; stall_timeout: the
+    most between two pieces of a reply; pool_timeout: to wait for one of pool_size connections (None: stall_timeout; 0:
+    never, more are opened and not kept); keepalive: an idle connection is kept so long. max_retries: the openai package's own, before a reply begins. trust_env: whether proxies in the
+    environment hold. called: the named model whose parameters these are; None where settings are.
     """
 
     kind: Literal["openai", "azure"] = "openai"
@@ -37,6 +40,10 @@ class Endpoint:
     verify_tls: bool = True
     max_retries: int = 2
     trust_env: bool = True
+    path: str | None = None
+    pool_timeout: float | None = None
+    keepalive: float | None = 5.0
+    called: str | None = None
 
     @property
     def address(self) -> str:
@@ -60,15 +67,36 @@ class Endpoint:
 
     @property
     def key_variable(self) -> str:
-        """The variable that sets the key in use."""
+        """What sets the key in use."""
+        if self.called:
+            return f"api_key of the model {self.called}"
         if self.kind == "openai":
             return "OPENAI_API_KEY"
         return "AZURE_OPENAI_API_KEY" if self.api_key else "AZURE_OPENAI_AD_TOKEN"
 
     @property
     def url_variable(self) -> str:
-        """The variable that sets the address."""
+        """What sets the address."""
+        if self.called:
+            return f"{'resource_name' if self.kind == 'azure' else 'base_url'} of the model {self.called}"
         return "OPENAI_BASE_URL" if self.kind == "openai" else "AZURE_OPENAI_ENDPOINT"
+
+    @property
+    def chat_variable(self) -> str:
+        """What sets the chat model's name."""
+        name = "chat_deployment_id" if self.kind == "azure" else "chat.model"
+        return f"{name} of the model {self.called}" if self.called else "LOREBOT_CHAT_MODEL"
+
+    @property
+    def embedding_variable(self) -> str:
+        """What sets the embedding model's name."""
+        name = "embedding_deployment_id" if self.kind == "azure" else "embedding.model"
+        return f"{name} of the model {self.called}" if self.called else "LOREBOT_EMBED_MODEL"
+
+    @property
+    def stall_variable(self) -> str:
+        """What sets the longest silence."""
+        return f"http.socket_timeout of the model {self.called}" if self.called else "LOREBOT_STALL_TIMEOUT"
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -93,13 +121,19 @@ def client(endpoint: Endpoint) -> AsyncOpenAI:
     """Return a client of the openai package; it connects when it is used. Raises SettingsError for a bad address."""
     key = endpoint.api_key.get_secret_value() if endpoint.api_key else None
     token = endpoint.ad_token.get_secret_value() if endpoint.ad_token else None
-    timeout = Timeout(endpoint.stall_timeout, connect=endpoint.connect_timeout)
+    patience = endpoint.stall_timeout if endpoint.pool_timeout is None else endpoint.pool_timeout
+    timeout = Timeout(endpoint.stall_timeout, connect=endpoint.connect_timeout, pool=patience or None)
     http = DefaultAsyncHttpx2Client(
         proxy=endpoint.proxy,
         verify=endpoint.verify_tls,
-        limits=Limits(max_connections=endpoint.pool_size, max_keepalive_connections=endpoint.pool_size),
+        limits=Limits(
+            max_connections=endpoint.pool_size if patience else None,
+            max_keepalive_connections=endpoint.pool_size,
+            keepalive_expiry=endpoint.keepalive,
+        ),
         timeout=timeout,
         trust_env=endpoint.trust_env,
+        event_hooks={"request": [_to(endpoint.path)]} if endpoint.path else None,
     )
     url = endpoint.url
     if endpoint.is_classic_azure:
@@ -122,3 +156,12 @@ def client(endpoint: Endpoint) -> AsyncOpenAI:
         max_retries=endpoint.max_retries,
         http_client=http,
     )
+
+
+def _to(path: str) -> Callable[[Request], Awaitable[None]]:
+    """Return what sends each request to this path."""
+
+    async def send_to(request: Request) -> None:
+        request.url = request.url.copy_with(path=path)
+
+    return send_to

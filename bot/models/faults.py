@@ -36,7 +36,7 @@ class Faults:
             return self._refused(error, error.status_code)
         where, check = self.endpoint.address, f"check {self.endpoint.url_variable} and the network"
         if isinstance(error, APITimeoutError):
-            return ModelUnavailable(f"{where} did not answer in time; {check}, or raise LOREBOT_STALL_TIMEOUT")
+            return ModelUnavailable(f"{where} did not answer in time; {check}, or raise {self.endpoint.stall_variable}")
         if isinstance(error, APIConnectionError):
             reason = self._calm(str(error.__cause__ or error)) or "no connection"
             return ModelUnavailable(f"{where} can't be reached ({reason}); {check}")
@@ -57,7 +57,7 @@ class Faults:
         """Return the error of a reply that went silent."""
         return ReplyBroken(
             f"the reply of {self.model} at {self.endpoint.address} stalled: nothing for "
-            f"{self.endpoint.stall_timeout:g} s; ask again, or raise LOREBOT_STALL_TIMEOUT"
+            f"{self.endpoint.stall_timeout:g} s; ask again, or raise {self.endpoint.stall_variable}"
         )
 
     def truncated(self) -> ReplyBroken:

@@ -1,9 +1,10 @@
 """Chat with any model that speaks OpenAI's API: OpenAI, Azure, Ollama, LM Studio, llama.cpp, vLLM."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from json import JSONDecodeError
+from types import MappingProxyType
 from typing import cast
 
 from openai import APIError, AsyncStream, BadRequestError, UnprocessableEntityError
@@ -11,7 +12,7 @@ from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 from openai.types.chat.chat_completion_chunk import ChoiceDelta
 
 from bot.models.base import Finished, Message, Piece, Tokenizer
-from bot.models.dialect import Dialect
+from bot.models.dialect import LIMITS, Dialect
 from bot.models.endpoint import Endpoint, client
 from bot.models.faults import Faults
 from bot.models.openai_tokens import TiktokenTokenizer
@@ -35,7 +36,7 @@ class Part:
 
 
 class OpenAIChat:
-    """Streams replies of a model, or of Azure's deployment, called `name`."""
+    """Streams replies of a model, or of Azure's deployment, called `name`. extra: what else every request says."""
 
     def __init__(
         self,
@@ -44,13 +45,15 @@ class OpenAIChat:
         *,
         context_window: int | None = None,
         tokenizer: Tokenizer | None = None,
+        extra: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self._endpoint = endpoint
         self._client = client(endpoint)
         self._name = name
         self._context_window = context_window or usual_window(name)
         self._tokenizer = tokenizer or TiktokenTokenizer.for_model(name)
-        self._faults = Faults(endpoint, name, variable="LOREBOT_CHAT_MODEL")
+        self._extra = dict(extra)
+        self._faults = Faults(endpoint, name, variable=endpoint.chat_variable)
         self._dialect = Dialect("max_completion_tokens" if endpoint.is_openai else "max_tokens")
 
     @property
@@ -108,7 +111,8 @@ class OpenAIChat:
                     model=self._name,
                     messages=cast("list[ChatCompletionMessageParam]", prompt),
                     stream=True,
-                    **self._dialect.parameters(max_tokens),
+                    extra_body=self._extra,
+                    **self._dialect.parameters(None if self._extra.keys() & LIMITS else max_tokens),
                 )
                 return chunks
             except (BadRequestError, UnprocessableEntityError) as error:

@@ -1,7 +1,8 @@
 """Embeddings of any server that speaks OpenAI's API."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from json import JSONDecodeError
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,10 @@ NOTHING = "(nothing)"  # stands for blank texts, which the API refuses
 
 
 class OpenAIEmbedder:
-    """Embeds with a model, or with Azure's deployment, called `model`. dimensions: shorten vectors, where it can."""
+    """Embeds with a model, or with Azure's deployment, called `model`.
+
+    dimensions: shorten vectors, where it can. extra: what else every request says.
+    """
 
     def __init__(
         self,
@@ -34,12 +38,14 @@ class OpenAIEmbedder:
         *,
         dimensions: int | None = None,
         tokenizer: Tokenizer | None = None,
+        extra: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self._client = client(endpoint)
         self._model = model
         self._dimensions = dimensions
         self._tokenizer = tokenizer or TiktokenTokenizer.for_model(model)
-        self._faults = Faults(endpoint, model, variable="LOREBOT_EMBED_MODEL")
+        self._extra = dict(extra)
+        self._faults = Faults(endpoint, model, variable=endpoint.embedding_variable)
         self._dim = dimensions
 
     @property
@@ -104,6 +110,7 @@ class OpenAIEmbedder:
                 input=texts,
                 encoding_format="float",  # not every compatible server knows base64
                 dimensions=self._dimensions or omit,
+                extra_body=self._extra,
             )
         except APIError as error:
             raise self._faults.before_reply(error) from error
@@ -128,4 +135,4 @@ class OpenAIEmbedder:
 
     def _broken(self, what: str) -> ReplyBroken:
         where = self._faults.endpoint.address
-        return ReplyBroken(f"{where} sent {what}; set LOREBOT_EMBED_MODEL to an embedding model")
+        return ReplyBroken(f"{where} sent {what}; set {self._faults.variable} to an embedding model")
