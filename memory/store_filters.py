@@ -55,9 +55,9 @@ class Clause:
 
 
 def where(*said: str) -> tuple[Condition, ...]:
-    """Read conditions as people write them, all of which must hold: where("lang=en,fr", "year>=2020", "tag!=draft").
+    """Read conditions as people write them, all of which must hold.
 
-    Commas part values, quotes keep them together ('city="Paris, Texas"'). What looks like a number or says true or
+    Such as where("lang=en,fr", "year>=2020", "tag!=draft"). Commas part values, quotes keep them together ('city="Paris, Texas"'). What looks like a number or says true or
     false is meant as that, and as a string too. Raises StoreError for what is no condition.
     """
     return tuple(map(_condition, said))
@@ -122,7 +122,7 @@ def _clause(condition: Condition, numeric: Sequence[str], params: dict[str, str]
 def _range(condition: Between, numeric: Sequence[str]) -> str:
     if condition.name not in numeric:
         raise StoreError(
-            f"{condition.name!r} cannot be compared by size: the store was not made to; make one with {condition.name!r} "
+            f"the store was not made to compare {condition.name!r} by size; make one with {condition.name!r} declared "
             "among its numeric metadata"
         )
     low, high = (_bound(bound, condition.name) for bound in (condition.low, condition.high))

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 class StoreOptions:
     """How a store is made; names and defaults are those of redis-llm where it has them.
 
-    max_elements: the most items. m: links a node. ef_construction, ef_runtime: candidates looked at when adding and when
-    searching; 100 find 99.8% of the ten nearest of 100,000, where hnswlib's 10 find 88%. dim: numbers in a vector; 0:
-    as many as the first one has. language: whose stems a search by words knows, one of `words.languages`. numeric: the
-    metadata that ranges can be asked of. Raises StoreError for what no store can be made with.
+    max_elements: the most items. m: links a node. ef_construction, ef_runtime: candidates looked at when adding and
+    when searching; 100 find 99.8% of the ten nearest of 100,000, where hnswlib's 10 find 88%. dim: numbers in a vector;
+    0: as many as the first one has. language: whose stems a search by words knows, one of `words.languages`. numeric:
+    the metadata that ranges can be asked of. Raises StoreError for what no store can be made with.
     """
 
     max_elements: int = 100_000

@@ -29,8 +29,8 @@ LONGEST_WORD = 32  # characters; RediSearch finds no word beyond 128 bytes, and 
 class New:
     """An item to be put into a store.
 
-    vector: None: it is found by its words only. id: None: the store gives the next. ttl: seconds until it expires; None: it
-    does not.
+    vector: None: it is found by its words only. id: None: the store gives the next. ttl: seconds until it expires;
+    None: it does not.
     """
 
     text: str
@@ -44,7 +44,8 @@ class New:
 class Item:
     """An item as it is stored; two compare without their vectors.
 
-    vector: exactly as stored, of the store's dtype; None where it was added without. expires_at: milliseconds since 1970.
+    vector: exactly as stored, of the store's dtype; None where it was added without. expires_at: milliseconds since
+    1970; None: never.
     """
 
     id: int
@@ -181,8 +182,8 @@ def value_tag(name: str, value: Value) -> str:
         return tag("metadata", name, "bool", str(value))
     if isinstance(value, str):
         return tag("metadata", name, "str", value)
-    exact = int(value) if isinstance(value, float) and value.is_integer() else value
-    return tag("metadata", name, "number", repr(exact))
+    number = int(value) if isinstance(value, int) or value.is_integer() else float(value)
+    return tag("metadata", name, "number", repr(number))
 
 
 def number_field(name: str) -> str:
