@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 import redis.asyncio
 from redis import exceptions
 
-from memory.errors import LoreError, RedisError, RedisUnavailable
+from memory.errors import IndexMissing, LoreError, RedisError, RedisUnavailable
 
 T = TypeVar("T")
 
@@ -89,8 +89,8 @@ def explained(error: exceptions.RedisError) -> LoreError:
         return RedisError("Redis is full: raise its maxmemory, or forget what is no longer needed; nothing was stored")
     if isinstance(error, exceptions.ReadOnlyError):
         return RedisError("Redis is a read-only replica; point REDIS_URL to the primary")
-    if "no such index" in text.lower() or "unknown index" in text.lower():
-        return RedisError("the index of memory is gone: another embedder took its place; restart with its settings")
+    if any(said in text.lower() for said in ("no such index", "unknown index", "index not found")):
+        return IndexMissing("the index of memory is gone: another embedder took its place; restart with its settings")
     return RedisError(f"Redis refused a command: {text}")
 
 

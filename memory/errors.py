@@ -5,8 +5,11 @@ LoreError                   anything Lorebot raises on purpose
 ├── RedisError              Redis cannot serve
 │   ├── RedisUnavailable    no server answers, or it refuses us
 │   ├── NoServer            this machine has no server that Lorebot could start
-│   └── NoQueryEngine       a server answers, but without the query engine
+│   ├── NoQueryEngine       a server answers, but without the query engine
+│   ├── IndexMissing        an index that a command names is not there
+│   └── StoreNotReady       what a batch asked of a vector store must be asked of the store itself
 ├── VectorError             a vector that the index would drop silently: wrong size, zero, NaN
+├── StoreError              what a vector store cannot take (an item, a filter), is too full for, or was dropped before
 ├── EmbedderMismatch        the index was made by another embedder than the configured one
 ├── NewerMemory             memory was written by a newer version
 └── TransferError           a file of turns that cannot be read
@@ -37,8 +40,20 @@ class NoQueryEngine(RedisError):
     """A server answers, but it has no query engine."""
 
 
+class IndexMissing(RedisError):
+    """An index that a command names is not there."""
+
+
+class StoreNotReady(RedisError):
+    """A vector store has to be put in order before it can answer, which `Store.knn` and `Store.search` see to."""
+
+
 class VectorError(LoreError, ValueError):
     """A vector that the index would drop silently: wrong size, zero or not finite."""
+
+
+class StoreError(LoreError, ValueError):
+    """What a vector store cannot take: an item, a filter, an id; one item too many; anything once it was dropped."""
 
 
 class EmbedderMismatch(LoreError):

@@ -103,7 +103,7 @@ async def made_with(client: "redis.asyncio.Redis", keys: Keys, progress: Progres
 async def drop(client: "redis.asyncio.Redis", keys: Keys) -> None:
     """Delete everything under a namespace: for memories made to be thrown away."""
     for name in await command(client, "FT._LIST"):
-        if name.decode().startswith(f"{keys.index}:"):
+        if name.decode().startswith((f"{keys.index}:", keys.stores)):
             await command(client, "FT.DROPINDEX", name)
     while True:
         found = [key async for key in client.scan_iter(match=f"{keys.namespace}:*", count=1000)]

@@ -83,6 +83,15 @@ class Keys:
         """The key of one incoming message."""
         return self.tenant(tenant).event(tag("event", tenant, conversation, event_id))
 
+    @property
+    def stores(self) -> str:
+        """What the names of all stores' indexes begin with."""
+        return f"{self.namespace}:store:"
+
+    def store(self, place: str) -> "StoreKeys":
+        """The keys of one vector store."""
+        return StoreKeys(self.namespace, place)
+
     def turn_of(self, key: bytes) -> str:
         """The key of the turn that a key of the index belongs to."""
         return self.tenant_of(key.decode()).turn(digest_of(key))
@@ -188,3 +197,45 @@ class TenantKeys:
     def unfinished(self) -> str:
         """Events that were claimed and not finished, by the end of their lease. Emptied by finishing."""
         return self._one("unfinished")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreKeys:
+    """The keys of one vector store, which share the hash tag {place}; all live until the store is dropped."""
+
+    namespace: str
+    place: str
+
+    @property
+    def index(self) -> str:
+        """The alias of the index in use; searches go through it."""
+        return f"{self.namespace}:store:{self.place}"
+
+    @property
+    def made_index(self) -> str:
+        """The index behind the alias."""
+        return f"{self.index}:1"
+
+    @property
+    def state(self) -> str:
+        """How many numbers its vectors have, the automatic id last given, and whether it is being dropped: a hash."""
+        return f"{self.namespace}:store:{{{self.place}}}"
+
+    @property
+    def ids(self) -> str:
+        """The ids of its items in 20 digits, a sorted set in their order."""
+        return f"{self.namespace}:items:{{{self.place}}}"
+
+    @property
+    def expiring(self) -> str:
+        """Those of its ids that expire, by when (milliseconds since 1970): a sorted set."""
+        return f"{self.namespace}:expiring:{{{self.place}}}"
+
+    @property
+    def items(self) -> str:
+        """What the keys of its items begin with; an id in 20 digits follows."""
+        return f"{self.namespace}:item:{{{self.place}}}:"
+
+    def item(self, digits: str) -> str:
+        """One item, a hash. Lives until it expires, if it has a time to live, or is removed."""
+        return self.items + digits
