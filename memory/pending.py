@@ -5,7 +5,7 @@ Where enough turns of a conversation wait, a job for it is put into the tenant's
 
 from dataclasses import dataclass
 
-MOST = 1000  # turns shown while they wait; where no summary can be made for so long, no prompt has room for more
+MOST = 2000  # turns shown while they wait; where no summary can be made for so long, no prompt has room for more
 
 # Lua that other scripts begin with. `await` lets a turn wait, and queues a job where enough turns do and none is
 # queued; returns whether it has queued one.

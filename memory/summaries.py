@@ -53,7 +53,7 @@ local count = tonumber(ARGV[at])
 local reach, closing
 if strict then reach = redis.call('HGET', KEYS[1], 'reach')
 else reach, closing = told(KEYS, tag, public, carried, records, {unpack(ARGV, 11, 10 + facts)}, false) end
-if redis.call('EXISTS', summary) == 1 then return 'known' end
+if not strict and redis.call('EXISTS', summary) == 1 then return 'known' end
 local sources = {}
 for i = at + 1, at + 2 * count, 2 do
   local turn = redis.call('HMGET', turns .. ARGV[i], 'place', 'text')
@@ -61,6 +61,12 @@ for i = at + 1, at + 2 * count, 2 do
   local same = turn[1] and redis.call('HEXISTS', covered, ARGV[i]) == 0
   if strict then same = waits and redis.sha1hex(turn[2]) == ARGV[i + 1] end
   if same then sources[#sources + 1] = {ARGV[i], turn[1]} elseif strict then return 'forgotten' end
+end
+local old = redis.call('HGET', summary, 'place')
+if old then  -- brought in before its sources were here
+  scrap(turns, passages, digest)
+  redis.call('DEL', summary)
+  redis.call('ZREM', summaries, old)
 end
 local digests = {}
 for _, source in ipairs(sources) do
@@ -79,11 +85,12 @@ return closing and 'closing' or 'new'
 """
 )
 
-# The oldest turns that await a summary.
+# The oldest turns that await a summary; what is not there any more, whoever deleted it, awaits none.
 _AWAITING = """
 local turns = {}
 for _, place in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[2] - 1)) do
-  turns[#turns + 1] = redis.call('HMGET', ARGV[1] .. string.sub(place, 17), unpack(ARGV, 3))
+  local turn = redis.call('HMGET', ARGV[1] .. string.sub(place, 17), unpack(ARGV, 3))
+  if turn[1] then turns[#turns + 1] = turn else redis.call('ZREM', KEYS[1], place) end
 end
 return turns
 """
@@ -165,7 +172,7 @@ def awaiting(batch: Batch, keys: Keys, scope: Scope, count: int) -> Answer[tuple
         mine.turns,
         count,
         *turns.FIELDS,
-        read=lambda rows: tuple(turns.parse(row) for row in rows if row[0] is not None),
+        read=lambda rows: tuple(turns.parse(row) for row in rows),
     )
 
 
