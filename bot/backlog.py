@@ -12,6 +12,7 @@ from bot.ledger import Ledger
 from bot.records import Incoming
 from memory.errors import LoreError, RedisError, RedisUnavailable
 from memory.memory import Memory
+from memory.pending import Due
 from memory.records import Turn
 from memory.scope import Scope
 
@@ -23,11 +24,15 @@ TRY_EVERY = 1.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What waits. written: memory has the turn already and is to be told only that it needs no answer any more."""
+    """What waits. written: memory has the turn already and is to be told only that it needs no answer any more.
+
+    due: when its conversation is to be summarised.
+    """
 
     incoming: Incoming
     turn: Turn
     written: bool = False
+    due: Due | None = None
 
 
 class Backlog:
@@ -62,12 +67,17 @@ class Backlog:
         self.readable = not isinstance(error, RedisUnavailable)
         self._tried = time.monotonic()
 
-    def add(self, incoming: Incoming, heard: Turn, said: Sequence[Turn], *, written: bool = False) -> None:
+    def add(
+        self, incoming: Incoming, heard: Turn, said: Sequence[Turn], *, written: bool = False, due: Due | None = None
+    ) -> None:
         """Keep a message and its answer, if any. written: memory has the message: if it forgets it, that is for good.
 
-        What had been remembered without our knowing will be recognised by its id.
+        What had been remembered without our knowing will be recognised by its id. due: as for `Memory.remember`.
         """
-        for entry in (_Entry(incoming, heard, written), *(_Entry(incoming, turn) for turn in said)):
+        for entry in (
+            _Entry(incoming, heard, written, due),
+            *(_Entry(incoming, turn, due=due) for turn in said),
+        ):
             if len(self._entries) == self._most:
                 self.lost += not self._entries.popleft().written
             self._entries.append(entry)
@@ -105,7 +115,7 @@ class Backlog:
             self._ledger.settle(batch, entry.incoming)
             try:
                 said = [] if entry.written else [entry.turn]
-                await self._memory.remember(entry.incoming.scope, said, batch=batch, live=True)
+                await self._memory.remember(entry.incoming.scope, said, batch=batch, live=True, due=entry.due)
             except RedisError:
                 raise
             except LoreError as error:  # this turn's own fault: the others must not wait for it for ever

@@ -151,12 +151,13 @@ class Engine:
             batch = self._memory.batch(atomic=True)
             self._ledger.finish(batch, incoming)
             try:
-                await self._memory.remember(incoming.scope, said, batch=batch, live=True)
+                due = self._app.due(incoming.scope)
+                await self._memory.remember(incoming.scope, said, batch=batch, live=True, due=due)
             except RedisError as error:
                 self.backlog.went(error)
             else:
                 return
-        self.backlog.add(incoming, heard(incoming), said, written=not missed)
+        self.backlog.add(incoming, heard(incoming), said, written=not missed, due=self._app.due(incoming.scope))
         if not self.backlog.away:  # it has come back while the model answered
             await self.backlog.caught_up(now=True)
 

@@ -35,6 +35,10 @@ class Prompts:
         except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
             raise PromptError(f"the prompt {name}.md cannot be rendered: {error}") from error
 
+    def takes(self, name: str, variable: str) -> bool:
+        """Tell whether a prompt uses a variable. Raises PromptError where there is no such prompt."""
+        return variable in self._template(name)[1]
+
     def _template(self, name: str) -> tuple[Template, frozenset[str]]:
         if name not in self._templates:
             self._templates[name] = _compiled(name, self._source(name))

@@ -199,10 +199,16 @@ async def _retag_one(client: "redis.asyncio.Redis", mine: TenantKeys, tag: str) 
 
 
 async def _retag_room(client: "redis.asyncio.Redis", mine: TenantKeys, tag: str) -> int:
-    """Tag one conversation's turns anew. ZSCAN names each turn that is there all the while, whatever comes and goes."""
+    """Tag one conversation's turns and summaries anew."""
+    timeline, summaries = mine.timeline(tag), mine.summaries(tag)
+    return await _retag_all(client, mine, tag, timeline) + await _retag_all(client, mine, tag, summaries)
+
+
+async def _retag_all(client: "redis.asyncio.Redis", mine: TenantKeys, tag: str, places_of: str) -> int:
+    """Tag turns anew. ZSCAN names each that is there all the while, whatever comes and goes."""
     changed = cursor = 0
     while True:
-        cursor, found = await command(client, "ZSCAN", mine.timeline(tag), cursor, "COUNT", 10 * CHUNK)
+        cursor, found = await command(client, "ZSCAN", places_of, cursor, "COUNT", 10 * CHUNK)
         places = [place for place, _ in found]
         for start in range(0, len(places), CHUNK):
             some = places[start : start + CHUNK]

@@ -1,7 +1,7 @@
 """Turns forgotten or changed, with all that came of them.
 
-That is: the answers to them, the words that their neighbours hold of them, names heard, cached vectors, and what still
-awaits an answer.
+That is: the answers to them, summaries of them, the words that their neighbours hold of them, names heard, cached
+vectors, and what still awaits an answer.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import redis.asyncio
 
-from memory import erasure, turns
+from memory import erasure, summaries, turns
 from memory.batch import ALSO_WHEN_FULL, Answer, Batch
 from memory.keys import Keys, TenantKeys
+from memory.pending import WITHDRAW
 from memory.records import Turn, answer_id
-from memory.scope import Scope
+from memory.scope import Scope, conversation_tag
 from memory.selection import Place
 
 TOGETHER = 100  # turns deleted in one command: each is taken out of the index, and nobody else is served meanwhile
@@ -24,14 +25,20 @@ _FORGET = (
     ALSO_WHEN_FULL
     + turns.BEFORE
     + turns.PASSAGES
+    + summaries.UNCOVER
+    + WITHDRAW
     + """
-local turns, passages, timelines, speakers, spoken, fresh = unpack(ARGV, 1, 6)
-local gone, after = 0, {}
-for i = 7, #ARGV do
+local turns, passages, timelines, speakers, spoken, fresh, summaries, pending, covered = unpack(ARGV, 1, 9)
+local jobs, queued = ARGV[10], ARGV[11]
+local gone, after, rooms = 0, {}, {}
+for i = 12, #ARGV do
   local key = turns .. ARGV[i]
   local turn = redis.call('HMGET', key, 'conversation_tag', 'place', 'author', 'role')
   local room, place, author = turn[1], turn[2], turn[3]
-  if room then
+  if room and turn[4] == 'summary' then
+    gone = gone + discard(turns, passages, summaries, pending, covered, ARGV[i])
+  elseif room then
+    gone = gone + uncover(turns, passages, summaries, pending, covered, room, ARGV[i])
     local timeline = timelines .. room
     local rank = redis.call('ZRANK', timeline, place)
     local following = rank and redis.call('ZRANGE', timeline, rank + 1, rank + 1)[1]
@@ -40,14 +47,17 @@ for i = 7, #ARGV do
     scrap(turns, passages, ARGV[i])
     redis.call('DEL', key)
     redis.call('ZREM', timeline, place)
+    redis.call('ZREM', pending .. room, place)
     if turn[4] == 'user' and redis.call('HINCRBY', spoken .. room, author, -1) <= 0 then
       redis.call('HDEL', spoken .. room, author)
       redis.call('ZREM', speakers .. room, author)
     end
     if redis.call('EXISTS', timeline) == 0 then redis.call('DEL', fresh .. room) end
     gone = gone + 1
+    rooms[room] = true
   end
 end
+for room in pairs(rooms) do withdraw(jobs, queued, pending .. room, room) end
 for place, timeline in pairs(after) do
   local rank = redis.call('ZRANK', timeline, place)
   local last = rank and rank > 0 and redis.call('ZRANGE', timeline, rank - 1, rank - 1)[1]
@@ -57,21 +67,24 @@ return gone
 """
 )
 
-# Change a turn's text. Its passages and vectors are the old text's, so they go.
+# Change a turn's text. Its passages and vectors are the old text's, so they go, and so does a summary of it.
 _EDIT = (
     turns.BEFORE
     + turns.PASSAGES
+    + summaries.UNCOVER
     + """
 local key, timeline = KEYS[1], KEYS[2]
-local turns, passages, digest, count = unpack(ARGV, 1, 4)
+local turns, passages, digest, room, summaries, pending, covered, count = unpack(ARGV, 1, 8)
 local turn = redis.call('HMGET', key, 'place', 'reach', 'embedded', 'before')
 if not turn[1] then return 0 end
 for generation in string.gmatch(turn[3] or '', '[^,]+') do redis.call('HDEL', key, 'vector' .. generation) end
 scrap(turns, passages, digest)
 redis.call('HDEL', key, 'embedded', 'asks', 'passages')
-redis.call('HSET', key, unpack(ARGV, 5, 4 + count))
-store(passages, digest, turn[2], turn[4] or '', ARGV, 5 + count)
+redis.call('HSET', key, unpack(ARGV, 9, 8 + count))
+store(passages, digest, turn[2], turn[4] or '', ARGV, 9 + count)
+uncover(turns, passages, summaries, pending, covered, room, digest)
 local rank = redis.call('ZRANK', timeline, turn[1])
+if not rank then return 1 end
 local following = redis.call('ZRANGE', timeline, rank + 1, rank + 1)[1]
 if following then follow(turns, passages, following, turn[1]) end
 return 1
@@ -116,14 +129,34 @@ async def _forget_some(
     found = await _read(client, mine, digests)
     answers = [turns.turn_digest(tenant, one.conversation, answer_id(one.id)) for one in found]
     found += await _read(client, mine, [one for one in answers if one not in digests])
+    found += await _read(client, mine, await _summaries(client, keys, tenant, found))
     batch = Batch(client, atomic=True)
-    prefixes = [mine.of(kind) for kind in ("turn", "passage", "timeline", "speakers", "spoken", "fresh")]
-    gone = batch.ask("EVAL", _FORGET, 0, *prefixes, *dict.fromkeys([*digests, *answers]), read=int)
+    names = [*(mine.of(kind) for kind in _KINDS), mine.jobs, mine.queued]
+    gone = batch.ask("EVAL", _FORGET, 0, *names, *dict.fromkeys([*digests, *answers]), read=int)
     for one in found:
         derived(batch, keys, tenant, embedder, one)
     erasure.mark(batch, keys)
     await batch.send()
     return gone.value
+
+
+_KINDS = ("turn", "passage", "timeline", "speakers", "spoken", "fresh", "summaries", "pending", "covered")
+
+
+async def _summaries(client: "redis.asyncio.Redis", keys: Keys, tenant: str, found: "Sequence[Trace]") -> list[str]:
+    """Return the digests of the summaries of some turns; the script deletes them, and those that are made meanwhile."""
+    mine, batch = keys.tenant(tenant), Batch(client)
+    rows = [
+        batch.ask(
+            "HGET",
+            mine.covered(conversation_tag(tenant, one.conversation)),
+            turns.turn_digest(tenant, one.conversation, one.id),
+            read=lambda digest: digest and digest.decode(),
+        )
+        for one in found
+    ]
+    await batch.send()
+    return list(dict.fromkeys(row.value for row in rows if row.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +195,8 @@ def edit(batch: Batch, keys: Keys, scope: Scope, turn: Turn, indexed: Sequence[t
         mine.turns,
         mine.passages,
         digest,
+        scope.conversation_tag,
+        *(mine.of(kind) for kind in ("summaries", "pending", "covered")),
         *turns.counted({"text": turn.text, **turns.found_by(turns.whose(scope, turn), turn, indexed)}),
         *turns.further(turns.whose(scope, turn), turn, indexed),
         read=bool,

@@ -9,6 +9,7 @@ from hashlib import blake2b
 
 EMBEDDING_TTL = 24 * 3600  # seconds; repeated texts come close together, and a cache must not outlive a forgotten turn
 EVENT_TTL = 7 * 24 * 3600  # seconds; platforms redeliver within hours, people look at what failed within days
+DEAD_JOB_TTL = 30 * 24 * 3600  # seconds; long enough to find out why, and it holds ids only
 
 
 def tag(kind: str, *parts: str) -> str:
@@ -148,6 +149,21 @@ class TenantKeys:
         """How often each name was heard in a conversation, a hash. Lives as long as its turns."""
         return self.of("spoken") + tag
 
+    def summaries(self, tag: str) -> str:
+        """A conversation's summaries by time, a sorted set. Lives as long as they do."""
+        return self.of("summaries") + tag
+
+    def pending(self, tag: str) -> str:
+        """A conversation's turns that await a summary, by time, a sorted set. Lives until they have one."""
+        return self.of("pending") + tag
+
+    def covered(self, tag: str) -> str:
+        """By which summary each turn of a conversation is covered, a hash. Lives as long as the summaries.
+
+        Not in the turns themselves: writing there would index each of them again.
+        """
+        return self.of("covered") + tag
+
     def fresh(self, tag: str) -> str:
         """Where a conversation was last begun anew. Lives as long as its turns."""
         return self.of("fresh") + tag
@@ -170,6 +186,21 @@ class TenantKeys:
     def retag(self) -> str:
         """Conversations whose turns await another reach, a set. Emptied by re-tagging."""
         return self._one("retag")
+
+    @property
+    def jobs(self) -> str:
+        """Conversations with enough turns for a summary, a stream. Deleted with its last job."""
+        return self._one("jobs")
+
+    @property
+    def queued(self) -> str:
+        """The job in the stream that each conversation has, a hash. Emptied by finishing them."""
+        return self._one("queued")
+
+    @property
+    def dead_jobs(self) -> str:
+        """Jobs that were given up, the last of them, a stream. Lives for DEAD_JOB_TTL after the last."""
+        return self._one("dead-jobs")
 
     @property
     def paused(self) -> str:

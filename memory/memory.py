@@ -17,6 +17,7 @@ from memory import (
     query,
     rank,
     selection,
+    summaries,
     transfer,
     turns,
     upkeep,
@@ -31,10 +32,12 @@ from memory.cue import Cue
 from memory.embedder import Embedder, Vector
 from memory.errors import LoreError
 from memory.index import Generation, Progress
+from memory.jobs import Jobs
 from memory.keys import Keys
+from memory.pending import Due
 from memory.query import Listing
 from memory.rank import Candidate, Ranked, Weights
-from memory.records import Context, Forgotten, Recalled, Turn, Which
+from memory.records import Context, Forgotten, Recalled, Status, Turn, Which
 from memory.reranker import DEPTH, Reranked, Reranker, reranked
 from memory.scope import Operator, Scope
 from memory.selection import Place
@@ -102,6 +105,7 @@ class Memory:
         self._floor = floor
         self._reranker = reranker
         self._census = Census()
+        self.jobs = Jobs(client, keys)
         self.chores = asyncio.Event()  # set when there is something for `upkeep` to do at once
 
     @classmethod
@@ -155,11 +159,22 @@ class Memory:
 
         return embeddings.look_up(batch, self.keys, scope, self.embedder.name, text, read=read)
 
-    async def hear(self, scope: Scope, turn: Turn, *, k: int, window: int, glance: Glance | None = None) -> Context:
+    async def hear(
+        self,
+        scope: Scope,
+        turn: Turn,
+        *,
+        k: int,
+        window: int,
+        glance: Glance | None = None,
+        due: Due | None = None,
+        told: int = 0,
+    ) -> Context:
         """Recall what belongs to a turn, read the recent window, and remember the turn.
 
         One round trip, and another for the texts of what was found. The searches run first, so that the turn does not
-        find itself.
+        find itself. due: the turn awaits a summary, and all that do are in the window. told: how many summaries are
+        recalled beside the k turns; 0: they are recalled like turns.
         """
         glance = glance or await self._glanced(scope, turn.text)
         cue = self._cue(glance, scope, turn.sent_at)
@@ -173,32 +188,33 @@ class Memory:
             return self._search(batch, scope, closed, known.of(cue.query), cue)
 
         found = search(batch, glance.closed)
-        recent = turns.recent(batch, self.keys, scope, window)
-        written = self._write(batch, scope, turn, self._indexed(passages, known), live=True)
+        recent = turns.recent(batch, self.keys, scope, window, pending=due is not None)
+        written = self._write(batch, scope, turn, self._indexed(passages, known), live=True, due=due)
         self._keep(batch, scope, glance, known)
         closed = conversations.closed(batch, self.keys, scope.tenant)
         await batch.send()
         if closed.value - glance.closed:
             found = await self._seeing(scope, search, closed.value)
-        self._stirred(written.value is Written.CLOSING or known.trouble or len(passages) > AT_ONCE)
+        self._stirred(written.value.closing or known.trouble or len(passages) > AT_ONCE)
+        self._queued(scope, written.value)
         itself = turns.turn_digest(scope.tenant, scope.conversation, turn.id)
-        best = await self._best(scope, found.candidates, cue, k, but=itself)
+        best = await self._best(scope, found.candidates, cue, k, but=itself, told=told)
         return Context(
             recalled=tuple(best.recalled),
             recent=tuple(one for one in recent.value if one.id != turn.id),
-            new=written.value in (Written.NEW, Written.CLOSING),
+            new=written.value.new,
             paused=written.value is Written.PAUSED,
             trouble=known.trouble,
             unread=best.trouble,
         )
 
     async def recall(
-        self, scope: Scope, text: str, k: int = 10, *, at: int | None = None, anyway: bool = False
+        self, scope: Scope, text: str, k: int = 10, *, at: int | None = None, anyway: bool = False, told: int = 0
     ) -> list[Recalled]:
         """Return the k turns that belong most to a text, best first, each with its score and signals.
 
         at: when it is asked, milliseconds, for what "yesterday" means; default: now. anyway: also for small talk, which
-        needs no memory.
+        needs no memory. told: how many summaries are recalled beside the k turns; 0: they are recalled like turns.
         """
         glance = await self._glanced(scope, text)
         cue = self._cue(glance, scope, _now() if at is None else at)
@@ -210,7 +226,7 @@ class Memory:
             return self._search(batch, scope, closed, known.of(cue.query), cue)
 
         found = await self._seeing(scope, search, glance.closed)
-        return (await self._best(scope, found.candidates, cue, k)).recalled
+        return (await self._best(scope, found.candidates, cue, k, told=told)).recalled
 
     async def remember(
         self,
@@ -220,11 +236,13 @@ class Memory:
         batch: Batch | None = None,
         vectors: Sequence[bytes | None] | None = None,
         live: bool = False,
+        due: Due | None = None,
     ) -> list[bool]:
         """Embed and index turns in order; False for each that is not new: one whose id is known stays as it is.
 
         With a batch, its commands travel along. vectors: as the index holds them, for turns embedded before. live:
-        they are being said now, so neither what a paused person says is kept nor the answer to a forgotten turn.
+        they are being said now, so neither what a paused person says is kept nor the answer to a forgotten turn. due:
+        they await a summary. Summaries that were made elsewhere cover what is here of their sources.
         """
         passages = [self._passages(turn) for turn in said]
         known = Known({})
@@ -235,15 +253,49 @@ class Memory:
             for some, vector in zip(indexed, vectors, strict=True):
                 some[0] = (some[0][0], Stored(self.generation.number, vector) if vector else None)
         batch = batch or self.batch()
-        written = [self._write(batch, scope, turn, some, live=live) for turn, some in zip(said, indexed, strict=True)]
+        written = [
+            self._write(batch, scope, turn, some, live=live, due=due) for turn, some in zip(said, indexed, strict=True)
+        ]
         await batch.send()
         late = any(len(some) > (AT_ONCE if vectors is None else 1) for some in passages)
-        self._stirred(known.trouble or late or any(one.value is Written.CLOSING for one in written))
-        return [one.value in (Written.NEW, Written.CLOSING) for one in written]
+        self._stirred(known.trouble or late or any(one.value.closing for one in written))
+        for one in written:
+            self._queued(scope, one.value)
+        return [one.value.new for one in written]
 
-    async def recent(self, scope: Scope, count: int = 20) -> tuple[Turn, ...]:
-        """Return the conversation's last turns since it was begun anew, oldest first."""
-        return await self._asked(lambda batch: turns.recent(batch, self.keys, scope, count))
+    async def recent(self, scope: Scope, count: int = 20, *, pending: bool = False) -> tuple[Turn, ...]:
+        """Return the conversation's last turns since it was begun anew, oldest first.
+
+        pending: with all that await a summary.
+        """
+        return await self._asked(lambda batch: turns.recent(batch, self.keys, scope, count, pending=pending))
+
+    async def awaiting(self, scope: Scope, count: int) -> tuple[Turn, ...]:
+        """Return the oldest turns of the conversation that await a summary, at most so many, oldest first."""
+        return await self._asked(lambda batch: summaries.awaiting(batch, self.keys, scope, count))
+
+    async def summarise(
+        self,
+        scope: Scope,
+        sources: Sequence[Turn],
+        text: str,
+        *,
+        person: str,
+        author: str,
+        status: Status = Status.WHOLE,
+    ) -> bool:
+        """Remember the summary of some turns, which no longer await one; whoever recalls them recalls it.
+
+        False, and nothing is written, where one of them does not await a summary (another was faster), or was forgotten
+        or edited since it was read. person, author: who made it.
+        """
+        turn = replace(summaries.of(scope, sources, text, person, author), status=status)
+        passages = self._passages(turn)
+        known = await self._embedded(Glance(""), _said(passages))
+        indexed = self._indexed(passages, known)
+        written = await self._asked(lambda batch: summaries.write(batch, self.keys, scope, turn, indexed, sources))
+        self._stirred(known.trouble or len(passages) > AT_ONCE)
+        return written.new
 
     async def known(self, scope: Scope, ids: Sequence[str]) -> list[bool]:
         """Tell for each id whether a turn of this conversation has it."""
@@ -272,7 +324,11 @@ class Memory:
 
     async def edit(self, scope: Scope, turn_id: str, text: str) -> bool:
         """Give a turn of this conversation another text, embedded and indexed anew; False where there is none."""
-        old = await self.get(scope, turn_id)
+        batch = self.batch()
+        known_as = turns.get(batch, self.keys, scope, turn_id)
+        over = summaries.over(batch, self.keys, scope, turn_id)
+        await batch.send()
+        old = known_as.value
         if old is None:
             return False
         turn = replace(old, text=text)
@@ -280,7 +336,8 @@ class Memory:
         known = await self._embedded(Glance(""), _said(passages))
         batch = self.batch(atomic=True)
         done = forgetting.edit(batch, self.keys, scope, turn, self._indexed(passages, known))
-        batch.ask("DEL", self.keys.tenant(scope.tenant).embedding(self.embedder.name, old.text), read=int)
+        for text in filter(None, (old.text, over.value)):
+            batch.ask("DEL", self.keys.tenant(scope.tenant).embedding(self.embedder.name, text), read=int)
         erasure.mark(batch, self.keys)
         await batch.send()
         self._stirred(known.trouble or len(passages) > AT_ONCE)
@@ -455,16 +512,31 @@ class Memory:
         return query.search(batch, self.keys, mine, self.generation.number, vector, cue, plan, self._options)
 
     async def _best(
-        self, scope: Scope, found: Sequence[Candidate], cue: Cue, k: int, *, but: str | None = None
+        self, scope: Scope, found: Sequence[Candidate], cue: Cue, k: int, *, but: str | None = None, told: int = 0
     ) -> Reranked:
         """Return the k turns that belong most to a cue, best first. but: a turn's digest that is not among them."""
+        if told:
+            return await self._best_of_both(scope, found, cue, k, told, but)
         most = k if self._reranker is None else max(k, DEPTH)
         ranked = rank.rank(found, cue, most + (but is not None), self._weights, floor=self._floor)
-        told = await self._told(scope, [one for one in ranked if one.candidate.turn != but][:most])
+        texts = await self._told(scope, [one for one in ranked if one.candidate.turn != but][:most])
         if self._reranker is None:
-            return Reranked(told)
-        best = await reranked(self._reranker, cue.query, told)
+            return Reranked(texts)
+        best = await reranked(self._reranker, cue.query, texts)
         return replace(best, recalled=best.recalled[:k])
+
+    async def _best_of_both(
+        self, scope: Scope, found: Sequence[Candidate], cue: Cue, k: int, told: int, but: str | None
+    ) -> Reranked:
+        """Return the best k turns, and behind them the best summaries, so many: neither takes the other's place."""
+        said = [one for one in found if one.card.role != "summary"]
+        made = [one for one in found if one.card.role == "summary"]
+        best = await self._best(scope, said, cue, k, but=but)
+        if not made:
+            return best
+        ranked = rank.rank(found, cue, len(found), self._weights, floor=self._floor)
+        few = [one for one in ranked if one.candidate.card.role == "summary"][:told]
+        return replace(best, recalled=[*best.recalled, *await self._told(scope, few)])
 
     async def _told(self, scope: Scope, ranked: Sequence[Ranked]) -> list[Recalled]:
         """Read the turns of what was ranked; those that have been forgotten meanwhile are left out."""
@@ -488,9 +560,15 @@ class Memory:
         ]
 
     def _write(
-        self, batch: Batch, scope: Scope, turn: Turn, indexed: Sequence[Indexed], *, live: bool
+        self, batch: Batch, scope: Scope, turn: Turn, indexed: Sequence[Indexed], *, live: bool, due: Due | None
     ) -> Answer[Written]:
-        return turns.remember(batch, self.keys, scope, turn, indexed, live=live)
+        if turn.role == "summary":
+            return summaries.write(batch, self.keys, scope, turn, indexed)
+        return turns.remember(batch, self.keys, scope, turn, indexed, live=live, due=due)
+
+    def _queued(self, scope: Scope, written: Written) -> None:
+        if written.due:
+            self.jobs.ring(scope.tenant)
 
     def _stirred(self, something: object) -> None:
         if something:

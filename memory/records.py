@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-Role = Literal["user", "assistant", "system"]
+Role = Literal["user", "assistant", "system", "summary"]
 
 
 class Status(StrEnum):
@@ -23,7 +23,7 @@ class Turn:
 
     id: unique within its conversation; the answer to a turn has `answer_id` of it. person: the platform's id of who
     said it; author: the name shown. sent_at: milliseconds since 1970, UTC. to: the person whom an answer is for; it is
-    theirs as much as what they said themselves.
+    theirs as much as what they said themselves. covers: of a summary, the ids of the turns that it is made of.
     """
 
     id: str
@@ -35,6 +35,7 @@ class Turn:
     sent_at: int
     status: Status = Status.WHOLE
     to: str | None = None
+    covers: tuple[str, ...] = ()
 
 
 def answer_id(turn_id: str) -> str:

@@ -75,6 +75,8 @@ class Exported:
             found["status"] = turn.status.value
         if turn.to is not None:
             found["to"] = turn.to
+        if turn.covers:
+            found["covers"] = turn.covers
         if known.parent is not None:
             found |= {"parent": known.parent, "open_to_parent": known.open_to_parent}
         if self.vector is not None:
@@ -141,8 +143,9 @@ async def bring_in(
 def read_jsonl(path: Path) -> Iterator[Exported]:
     """Yield the turns of a JSONL file: id, conversation, author, role, text, sent_at (ISO 8601 or milliseconds).
 
-    Optional: person (the author's id; default: the author), to (the person an answer is for), status, audience (default
-    public), parent, open_to_parent, vector and embedder. Raises TransferError naming file and line.
+    Optional: person (the author's id; default: the author), to (the person an answer is for), covers (the ids of the
+    turns that a summary is made of), status, audience (default public), parent, open_to_parent, vector and embedder.
+    Raises TransferError naming file and line.
     """
     try:
         with path.open("rb") as lines:
@@ -179,6 +182,7 @@ def parsed(line: bytes, where: str) -> Exported:
         sent_at=_milliseconds(found["sent_at"], where),
         status=_status(found.get("status", "whole"), where),
         to=_text(found, "to", where) if found.get("to") else None,
+        covers=_covers(found.get("covers"), where),
     )
     parent = _text(found, "parent", where) if found.get("parent") else None
     audience = _audience(found.get("audience", "public"), where)
@@ -204,9 +208,17 @@ def _text(found: dict[str, Any], name: str, where: str) -> str:
 
 
 def _role(value: object, where: str) -> Role:
-    if value in ("user", "assistant", "system"):
+    if value in ("user", "assistant", "system", "summary"):
         return value
-    raise TransferError(f"{where}: role must be user, assistant or system")
+    raise TransferError(f"{where}: role must be user, assistant, system or summary")
+
+
+def _covers(value: object, where: str) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise TransferError(f"{where}: covers must be a list of ids")
+    return tuple(_text({"covers": one}, "covers", where) for one in value)
 
 
 def _status(value: object, where: str) -> Status:

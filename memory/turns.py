@@ -1,5 +1,6 @@
 """Turns in Redis: a hash each, its place in the conversation's timeline, and the recent window."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,11 +9,12 @@ from typing import Any
 from memory import conversations, views
 from memory.batch import Answer, Argument, Batch
 from memory.keys import Keys, TenantKeys, tag
+from memory.pending import AWAIT, MOST, Due
 from memory.records import Role, Status, Turn, answer_id
 from memory.scope import Scope
 from memory.views import Passage, Whose
 
-FIELDS = ("id", "conversation", "person", "author", "role", "text", "sent_at", "status", "to")
+FIELDS = ("id", "conversation", "person", "author", "role", "text", "sent_at", "status", "to", "covers")
 
 BEFORE_BYTES = 400  # of the previous turn, in the text index: long ones would drown the turn itself
 
@@ -68,11 +70,12 @@ _REMEMBER = (
     conversations.TOLD
     + BEFORE
     + PASSAGES
+    + AWAIT
     + """
-local turn, timeline, order, speakers, spoken, paused, answered = unpack(KEYS, 7)
+local turn, timeline, order, speakers, spoken, paused, answered, pending, jobs, queued = unpack(KEYS, 7)
 local tag, public, carried, records, turns, passages, digest, speaker, sent_at, person = unpack(ARGV)
-local live, facts = ARGV[11] == '1', tonumber(ARGV[12])
-local reach, closing = told(KEYS, tag, public, carried, records, {unpack(ARGV, 13, 12 + facts)}, false)
+local live, due, job, facts = ARGV[11] == '1', tonumber(ARGV[12]), ARGV[13], tonumber(ARGV[14])
+local reach, closing = told(KEYS, tag, public, carried, records, {unpack(ARGV, 15, 14 + facts)}, false)
 if live and redis.call('SISMEMBER', paused, person) == 1 then return 'paused' end
 if live and answered ~= turn and redis.call('EXISTS', answered) == 0 then return 'forgotten' end
 if redis.call('EXISTS', turn) == 1 then return 'known' end
@@ -84,7 +87,7 @@ if speaker ~= '' then
   redis.call('HINCRBY', spoken, speaker, 1)
 end
 local words = before(turns, last, reach)
-local at = 13 + facts
+local at = 15 + facts
 local count = tonumber(ARGV[at])
 redis.call('HSET', turn, 'place', place, 'before', words, 'reach', reach, unpack(ARGV, at + 1, at + count))
 store(passages, digest, reach, words, ARGV, at + count + 1)
@@ -93,18 +96,27 @@ local following = redis.call('ZRANGE', timeline, rank + 1, rank + 1)[1]
 if following then  -- it came late: the next turn no longer holds the words of the one before, which may be forgotten
   follow(turns, passages, following, place)
 end
-return closing and 'closing' or 'new'
+local ready = due > 0 and await(pending, jobs, queued, place, sent_at, tag, due, job)
+return (closing and 'closing' or 'new') .. (ready and ' due' or '')
 """
 )
 
-# The last turns of a conversation since it was begun anew, oldest first.
+# The last turns of a conversation since it was begun anew, oldest first. What awaits a summary is shown too, where its
+# key is given: it is in the timeline as well, so that what is not among the last is older than all of them.
 _RECENT = """
 local since = redis.call('GET', KEYS[2])
 local places = redis.call('ZRANGE', KEYS[1], '+inf', '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, ARGV[2])
+if KEYS[3] then
+  local shown = {}
+  for _, place in ipairs(places) do shown[place] = true end
+  for _, place in ipairs(redis.call('ZRANGE', KEYS[3], 0, ARGV[3] - 1, 'REV')) do
+    if not shown[place] then places[#places + 1] = place end
+  end
+end
 local turns = {}
 for i = #places, 1, -1 do
   if not since or string.sub(places[i], 1, 16) > since then
-    turns[#turns + 1] = redis.call('HMGET', ARGV[1] .. string.sub(places[i], 17), unpack(ARGV, 3))
+    turns[#turns + 1] = redis.call('HMGET', ARGV[1] .. string.sub(places[i], 17), unpack(ARGV, 4))
   end
 end
 return turns
@@ -122,9 +134,26 @@ class Written(StrEnum):
 
     NEW = "new"
     CLOSING = "closing"  # new, and fewer people read the conversation than before: its turns await re-tagging
+    DUE = "new due"  # new, and there are enough turns for a summary now
+    CLOSING_DUE = "closing due"  # all of it
     KNOWN = "known"  # it stays as it was
     PAUSED = "paused"  # the person does not want to be remembered for now
-    FORGOTTEN = "forgotten"  # the answer to a turn that is not remembered
+    FORGOTTEN = "forgotten"  # the answer to a turn that is not remembered, or a summary of one
+
+    @property
+    def new(self) -> bool:
+        """Whether the turn is remembered now and was not before."""
+        return self in (Written.NEW, Written.CLOSING, Written.DUE, Written.CLOSING_DUE)
+
+    @property
+    def closing(self) -> bool:
+        """Whether the conversation's turns await re-tagging."""
+        return self in (Written.CLOSING, Written.CLOSING_DUE)
+
+    @property
+    def due(self) -> bool:
+        """Whether a job to summarise the conversation has been queued."""
+        return self in (Written.DUE, Written.CLOSING_DUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +168,20 @@ Indexed = tuple[Passage, Stored | None]  # a passage, and its vector where that 
 
 
 def remember(
-    batch: Batch, keys: Keys, scope: Scope, turn: Turn, indexed: Sequence[Indexed], *, live: bool = False
+    batch: Batch,
+    keys: Keys,
+    scope: Scope,
+    turn: Turn,
+    indexed: Sequence[Indexed],
+    *,
+    live: bool = False,
+    due: Due | None = None,
 ) -> Answer[Written]:
     """Add a turn; where one of this id is there already, that stays as it is.
 
     A passage without a vector is found by its words alone, until it is embedded. live: it is being said now, so neither
-    what a paused person says is kept nor the answer to a turn that has been forgotten meanwhile.
+    what a paused person says is kept nor the answer to a turn that has been forgotten meanwhile. due: it awaits a
+    summary.
     """
     mine = keys.tenant(scope.tenant)
     here = scope.conversation_tag
@@ -159,6 +196,9 @@ def remember(
         mine.spoken(here),
         mine.paused,
         mine.turn(turn_digest(scope.tenant, scope.conversation, asked)),
+        mine.pending(here),
+        mine.jobs,
+        mine.queued,
     ]
     facts = conversations.facts(scope)
     return batch.ask(
@@ -174,9 +214,11 @@ def remember(
         turn.sent_at,
         scope.person_tag,
         int(live),
+        due.count if due else 0,
+        due.job if due else "",
         len(facts),
         *facts,
-        *counted({**_fields(mine, scope, turn), **found_by(whose(scope, turn), turn, indexed)}),
+        *counted({**described(mine, scope, turn), **found_by(whose(scope, turn), turn, indexed)}),
         *further(whose(scope, turn), turn, indexed),
         read=lambda reply: Written(reply.decode()),
     )
@@ -192,7 +234,7 @@ def speaker(turn: Turn) -> str:
     return turn.author if turn.role == "user" else ""
 
 
-def _fields(mine: TenantKeys, scope: Scope, turn: Turn) -> dict[str, Argument]:
+def described(mine: TenantKeys, scope: Scope, turn: Turn) -> dict[str, Argument]:
     """Return what a turn is, and what it is listed by."""
     fields: dict[str, Argument] = {
         "id": turn.id,
@@ -207,7 +249,11 @@ def _fields(mine: TenantKeys, scope: Scope, turn: Turn) -> dict[str, Argument]:
         "conversation_tag": scope.conversation_tag,
         "person_tag": whose(scope, turn).person,
     }
-    return fields if turn.to is None else {**fields, "to": turn.to}
+    if turn.to is not None:
+        fields["to"] = turn.to
+    if turn.covers:
+        fields["covers"] = json.dumps(turn.covers, ensure_ascii=False)
+    return fields
 
 
 def whose(scope: Scope, turn: Turn) -> Whose:
@@ -245,17 +291,21 @@ def counted(fields: Mapping[str, Argument]) -> list[Argument]:
     return [2 * len(fields), *(item for pair in fields.items() for item in pair)]
 
 
-def recent(batch: Batch, keys: Keys, scope: Scope, count: int) -> Answer[tuple[Turn, ...]]:
-    """Ask for the conversation's last turns since it was begun anew, oldest first."""
-    mine = keys.tenant(scope.tenant)
+def recent(batch: Batch, keys: Keys, scope: Scope, count: int, *, pending: bool = False) -> Answer[tuple[Turn, ...]]:
+    """Ask for the conversation's last turns since it was begun anew, oldest first.
+
+    pending: with all that await a summary, so that none is neither here nor there.
+    """
+    mine, here = keys.tenant(scope.tenant), scope.conversation_tag
+    names = [mine.timeline(here), mine.fresh(here), *([mine.pending(here)] if pending else [])]
     return batch.ask(
         "EVAL",
         _RECENT,
-        2,
-        mine.timeline(scope.conversation_tag),
-        mine.fresh(scope.conversation_tag),
+        len(names),
+        *names,
         mine.turns,
         count,
+        MOST,
         *FIELDS,
         read=lambda rows: tuple(parse(row) for row in rows if row[0] is not None),
     )
@@ -308,6 +358,7 @@ def parse(row: Sequence[Any]) -> Turn:
         sent_at=int(row[6]),
         status=Status(text(row[7])),
         to=None if row[8] is None else text(row[8]),
+        covers=() if row[9] is None else tuple(json.loads(row[9])),
     )
 
 
@@ -317,4 +368,4 @@ def text(raw: bytes) -> str:
 
 
 def _role(name: str) -> Role:
-    return "assistant" if name == "assistant" else "system" if name == "system" else "user"
+    return name if name in ("assistant", "system", "summary") else "user"  # type: ignore[return-value]

@@ -8,6 +8,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from bot import budget
+from bot.apps.history import History
 from bot.apps.marks import plain
 from bot.apps.quoting import Speakers, asked, quoted, seen_name, speakers, spoken, unnamed
 from bot.errors import MessageTooLong
@@ -15,8 +16,10 @@ from bot.models.base import ChatModel, Finished, Message
 from bot.prompts import Prompts
 from bot.records import Answered, Event, Incoming, Notice, Seen, Tokens
 from memory.memory import Glance, Memory
+from memory.pending import Due
 from memory.rank import SHARPNESS
 from memory.records import Context, Recalled, Status, Turn
+from memory.scope import Scope
 
 # How likely a turn must be to help, as a share of how likely the best one is. The first loses nothing of what answers
 # a question, on four data sets; a small model takes the nearest quote for the answer, so that fewer are better.
@@ -31,7 +34,8 @@ class ChatOptions:
 
     prompt_tokens, reply_tokens: at most. recall: turns recalled, at most. window: recent turns, at most.
     small: the model takes whatever it reads for a fact and parrots what it is not asked about, so it is shown neither
-    its own replies nor old questions, and memory only with a question.
+    its own replies nor old questions, and memory only with a question. history: how long conversations are summarised;
+    its msg_ctx_cnt takes the window's place. app: the name by which whoever makes the summaries knows this app.
     """
 
     name: str = "Lorebot"
@@ -40,17 +44,20 @@ class ChatOptions:
     recall: int = 24
     window: int = 20
     small: bool = False
+    history: History | None = None
+    app: str = "chat"
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt and what went into it. cut: tokens of the message that were left out."""
+    """A prompt and what went into it. cut: tokens of the message that were left out. told: summaries."""
 
     messages: tuple[Message, ...]
     recalled: tuple[Recalled, ...]
     recent: tuple[Turn, ...]
     tokens: int
     cut: int = 0
+    told: tuple[Recalled, ...] = ()
 
 
 class ChatApp:
@@ -69,16 +76,39 @@ class ChatApp:
 
     async def recollect(self, incoming: Incoming, glance: Glance) -> Context:
         """Return what memory gives to the answer; the message is remembered. Raises RedisError."""
-        window = self._options.window
+        window = self._recent
+        shown = window + (self._options.history.summary_cnt if self._options.history else 0)
         return await self._memory.hear(
-            incoming.scope, heard(incoming), k=self._options.recall + window, window=window, glance=glance
+            incoming.scope,
+            heard(incoming),
+            k=self._options.recall + shown,
+            window=window,
+            glance=glance,
+            due=self.due(incoming.scope),
+            told=self._told,
         )
 
     async def look_back(self, incoming: Incoming) -> Context:
         """Return what memory gives to the answer where it can be read but not be written. Raises RedisError."""
-        window = self._options.window
-        recent = await self._memory.recent(incoming.scope, window)
-        return Context(tuple(await self._memory.recall(incoming.scope, incoming.text, self._options.recall)), recent)
+        scope, pending = incoming.scope, self.due(incoming.scope) is not None
+        recent = await self._memory.recent(scope, self._recent, pending=pending)
+        recalled = await self._memory.recall(scope, incoming.text, self._options.recall, told=self._told)
+        return Context(tuple(recalled), recent)
+
+    def due(self, scope: Scope) -> Due | None:
+        """Return when a conversation is to be summarised, for `Memory.remember`; None: never."""
+        history = self._options.history
+        return None if history is None else history.due(self._options.app, scope)
+
+    @property
+    def _recent(self) -> int:
+        history = self._options.history
+        return self._options.window if history is None else history.msg_ctx_cnt
+
+    @property
+    def _told(self) -> int:
+        history = self._options.history
+        return 0 if history is None else history.shown
 
     async def answer(self, incoming: Incoming, context: Context) -> AsyncIterator[Event]:
         """Stream the answer that the model gives with what memory gave.
@@ -120,8 +150,9 @@ class ChatApp:
     def compose(self, incoming: Incoming, context: Context) -> Prompt:
         """Return the prompt: the stable part first, then the window, then the message with what was recalled.
 
-        The message comes first, then the window and what was recalled share what is left. It never takes more than
-        the budget. Raises MessageTooLong where the context is too small for any message.
+        The message comes first, then the window and what was recalled share what is left; with a history, the window
+        comes before summaries and what was recalled, as it shows what stands nowhere else. It never takes more than the
+        budget. Raises MessageTooLong where the context is too small for any message.
         """
         incoming = replace(incoming, context=self._shown(incoming))
         recent = [
@@ -139,7 +170,11 @@ class ChatApp:
             cut = max(count(words) - count(unnamed(text, _asker(incoming, who))), 1)
         room = self.budget - self._cost([system, self._message(incoming, text, (), who)])
         pool = [one for one in context.recalled if self._quotable(one, text if cut else words)]
-        window = self._newest(recent, room // 2, who)
+        window = self._newest(recent, room if self._options.history else room // 2, who)
+        told = self._fitting_summaries(context.recalled, room - self._spent(window, who), incoming)
+        if told:
+            system = self._system(incoming, who, told)
+            room = self.budget - self._cost([system, self._message(incoming, text, (), who, told)])
         recalled = self._best(pool, window, room - self._spent(window, who), incoming, who)
         window = self._newest(recent, room - self._quoted(recalled, incoming, who), who)
         recalled = [one for one in recalled if one.turn not in window]
@@ -147,17 +182,20 @@ class ChatApp:
             messages = (
                 system,
                 *(_window(turn, who) for turn in window),
-                self._message(incoming, text, recalled, who),
+                self._message(incoming, text, recalled, who, told),
             )
             tokens = self._cost(messages)
-            if tokens <= self.budget or not (recalled or window):
-                return Prompt(messages, tuple(recalled), tuple(window), tokens, cut)
+            if tokens <= self.budget or not (recalled or told or window):
+                return Prompt(messages, tuple(recalled), tuple(window), tokens, cut, tuple(told))
             if recalled:
                 recalled.pop()  # the lowest ranked
+            elif told:
+                told.pop()
+                system = self._system(incoming, who, told)
             else:
                 window.pop(0)  # the oldest
 
-    def _system(self, incoming: Incoming, who: Speakers) -> Message:
+    def _system(self, incoming: Incoming, who: Speakers, told: Sequence[Recalled] = ()) -> Message:
         now = datetime.fromtimestamp(incoming.sent_at / 1000, ZoneInfo(incoming.timezone))
         return Message(
             "system",
@@ -167,10 +205,14 @@ class ChatApp:
                 person=_asker(incoming, who),
                 today=f"{now:%A}, {now.day} {now:%B} {now.year}",
                 timezone=incoming.timezone,
+                history=_history(told, ZoneInfo(incoming.timezone)),
             ),
         )
 
-    def _message(self, incoming: Incoming, text: str, recalled: Sequence[Recalled], who: Speakers) -> Message:
+    def _message(
+        self, incoming: Incoming, text: str, recalled: Sequence[Recalled], who: Speakers, told: Sequence[Recalled] = ()
+    ) -> Message:
+        """Return the message with what was recalled; summaries too, unless the system prompt has its own place."""
         zone = ZoneInfo(incoming.timezone)
         quotes = [
             {
@@ -189,6 +231,7 @@ class ChatApp:
                 message=text,
                 author=_asker(incoming, who),
                 recalled=quotes,
+                history="" if self._prompts.takes("chat", "history") else _history(told, zone),
                 context=[{"author": seen_name(seen), "quote": quoted(seen.text)} for seen in incoming.context],
             ),
         )
@@ -224,6 +267,14 @@ class ChatApp:
         newest = budget.fit(reversed(recent), room, lambda turn: budget.message_cost(spoken(turn, who), tokenizer))
         return newest[::-1]
 
+    def _fitting_summaries(self, recalled: Sequence[Recalled], room: int, incoming: Incoming) -> list[Recalled]:
+        """Return the summaries that fit the message best, as many as are wanted and fit into the room."""
+        history, zone, count = self._options.history, ZoneInfo(incoming.timezone), self._model.tokenizer.count
+        shown = history.shown if history and (not self._options.small or _asks(incoming.text)) else 0
+        wanted = [one for one in recalled if one.turn.role == "summary"][:shown]
+        heading = 20  # tokens of what stands around them
+        return budget.fit(wanted, room - heading, lambda one: 6 + count(_history([one], zone)))
+
     def _best(
         self, pool: Sequence[Recalled], window: Sequence[Turn], room: int, incoming: Incoming, who: Speakers
     ) -> list[Recalled]:
@@ -245,6 +296,8 @@ class ChatApp:
     def _quotable(self, one: Recalled, message: str) -> bool:
         """Tell whether quoting a turn may help: not where it is empty, or says what the message says already."""
         said = plain(one.excerpt).strip()
+        if one.turn.role == "summary":  # what it is made of is recalled itself
+            return False
         if not said or said == message.strip() or self._own(one.turn):
             return False
         return not self._options.small or (_asks(message) and not _asks(said))
@@ -287,6 +340,12 @@ def day(turn: Turn, zone: ZoneInfo) -> str:
     """Return when a turn was said, as a person would write it: '8 May 2023'."""
     moment = datetime.fromtimestamp(turn.sent_at / 1000, zone)
     return f"{moment.day} {moment:%B} {moment.year}"
+
+
+def _history(told: Sequence[Recalled], zone: ZoneInfo) -> str:
+    """Return summaries as lines by time, each with the day of the last that it tells of: '- 8 May 2023: "..."'."""
+    ordered = sorted(told, key=lambda one: one.turn.sent_at)
+    return "\n".join(f"- {day(one.turn, zone)}: {quoted(one.turn.text)}" for one in ordered)
 
 
 def _asks(text: str) -> bool:

@@ -23,7 +23,8 @@ _OPENS = tuple("#[<*{`")  # how headings, tags and objects begin
 # Names that chat templates give to their roles, and the headers of prompts/.
 _ROLES = frozenset(
     "system assistant user developer tool human ai role ipython instruction instructions response "
-    "systemprompt systemmessage frommemory alsoonthescreen whatwassaidbefore answerinonesentence".split()
+    "systemprompt systemmessage frommemory alsoonthescreen whatwassaidbefore summariesofwhatwassaidbefore "
+    "answerinonesentence".split()
 )
 # Cyrillic and Greek letters that look like Latin ones.
 _LOOKALIKES = str.maketrans("аеорсухѕіјкмнтвαεικνορτυχ", "aeopcyxsijkmhtbaeikvoptux")
@@ -44,6 +45,11 @@ class Speakers:
     def name(self, turn: Turn) -> str:
         """Return the name that stands before a turn."""
         return self.names.get((turn.person, turn.author)) or one_line(turn.author)
+
+
+def cast(said: Iterable[Turn], me: str) -> dict[tuple[str, str], str]:
+    """Return what each (person, author) of some turns is called, no two people alike, and none like the bot."""
+    return _told_apart([(turn.person, turn.author) for turn in said if turn.role == "user"], me)
 
 
 def speakers(incoming: Incoming, recent: Sequence[Turn], recalled: Sequence[Turn], me: str) -> Speakers:

@@ -33,6 +33,8 @@ async def holding(client: "redis.asyncio.Redis", keys: Keys, *words: str) -> lis
                 values = await client.zrange(key, 0, -1)
             case b"set":
                 values = list(await client.smembers(key))
+            case b"stream":
+                values = [part for _, fields in await client.xrange(key) for pair in fields.items() for part in pair]
             case _:
                 values = [await client.get(key)]
         text = b" ".join(values).lower()
