@@ -2,10 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Any
 from weakref import WeakValueDictionary
 
 import structlog
@@ -58,7 +57,7 @@ class Engine:
             except RedisError as error:
                 self.backlog.went(error)
             except BaseException:
-                await self._whole(self._finished(incoming))
+                await tasks.whole(self._finished(incoming))
                 raise
             async with aclosing(self._answer(incoming, glance)) as events:  # type: ignore[type-var]
                 async for event in events:
@@ -121,7 +120,7 @@ class Engine:
             raise
         finally:
             # Shielded: whoever stopped the answer must not stop it from being remembered.
-            await self._whole(self._remember(incoming, "".join(said), status, missed=missed))
+            await tasks.whole(self._remember(incoming, "".join(said), status, missed=missed))
         if answered is not None:
             yield answered
 
@@ -184,24 +183,6 @@ class Engine:
         with suppress(RedisError):  # its lease will run out
             await batch.send()
 
-    async def _whole(self, doing: Coroutine[Any, Any, None]) -> None:
-        """Do it to its end, however often we are cancelled meanwhile."""
-        task = asyncio.ensure_future(doing)
-        cancelled = False
-        while not task.done():
-            try:
-                await asyncio.shield(task)
-            except asyncio.CancelledError:
-                if task.done():
-                    break
-                cancelled = True
-            except BaseException:
-                break
-        if cancelled:
-            await asyncio.gather(task, return_exceptions=True)
-            raise asyncio.CancelledError
-        await task
-
     async def _claimed(self, incoming: Incoming) -> Glance | None:
         """Claim the message and glance at memory in one round trip; None where there is nothing to do."""
         while True:
@@ -253,16 +234,20 @@ class Engine:
 
     def _readable(self, incoming: Incoming) -> Incoming:
         """Return the message with text that can be stored; raises MessageTooLong beyond the limit."""
-        if len(incoming.text) > self._max_message:
-            raise MessageTooLong(
-                f"the message has {len(incoming.text):,} characters, the limit is {self._max_message:,}; "
-                "shorten it, or raise LOREBOT_MAX_MESSAGE"
-            )
+        check_length(incoming.text, self._max_message)
         return replace(
             incoming,
             text=readable(incoming.text),
             author=readable(incoming.author),
             context=[Seen(readable(seen.author), readable(seen.text)) for seen in incoming.context],
+        )
+
+
+def check_length(text: str, most: int) -> None:
+    """Raise MessageTooLong for a message of more characters than anybody may send."""
+    if len(text) > most:
+        raise MessageTooLong(
+            f"the message has {len(text):,} characters, the limit is {most:,}; shorten it, or raise LOREBOT_MAX_MESSAGE"
         )
 
 

@@ -8,6 +8,8 @@ LoreError (memory/errors.py)
 ├── CommandError            a command that cannot be carried out as it was said
 ├── WeightsError            weights that cannot be fetched or do not match their checksum
 ├── ExtraMissing            a package that only an extra of Lorebot installs
+├── ObjectError             a named object that is not what is asked of it, or parameters it cannot be made with
+│   └── ObjectMissing       no object of that name
 └── ModelError              the model gave no whole answer
     ├── ModelUnavailable    nothing answers at its address, or it failed on its side
     ├── ModelBusy           it asks us to come back later (429)
@@ -47,6 +49,14 @@ class WeightsError(LoreError):
 
 class ExtraMissing(LoreError):
     """A package that only an extra of Lorebot installs."""
+
+
+class ObjectError(LoreError):
+    """A named object that is not what is asked of it, or parameters that it cannot be made with."""
+
+
+class ObjectMissing(ObjectError):
+    """No object of that name."""
 
 
 class ModelError(LoreError):

@@ -1,5 +1,6 @@
 """Prompt templates: Markdown files with {{variables}}, rendered in Jinja2's sandbox."""
 
+from copy import copy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,12 @@ class Prompts:
     def takes(self, name: str, variable: str) -> bool:
         """Tell whether a prompt uses a variable. Raises PromptError where there is no such prompt."""
         return variable in self._template(name)[1]
+
+    def with_own(self, **sources: str) -> "Prompts":
+        """Return prompts of which some are given as they stand here."""
+        other = copy(self)
+        other._templates = {**self._templates, **{name: _compiled(name, text) for name, text in sources.items()}}
+        return other
 
     def _template(self, name: str) -> tuple[Template, frozenset[str]]:
         if name not in self._templates:

@@ -18,6 +18,9 @@ from memory.words import languages
 
 Provider = Literal["local", "openai", "azure"]
 
+DEFAULT_CHAT_MODEL = "gpt-4.1-mini"
+DEFAULT_EMBED_MODEL = "text-embedding-3-small"
+
 
 def _login() -> str:
     try:
@@ -119,6 +122,15 @@ class Settings(BaseSettings):
     recall_from: Literal["tenant", "conversation"] = Field(
         "tenant", description="recall from every public conversation, or from the same one alone"
     )
+
+    # The registry, and LLM.* over the Redis protocol
+    secret_key: SecretStr | None = Field(
+        None,
+        description="keys of named models are stored encrypted with it: `lorebot llm new-secret`; several, with commas",
+    )
+    resp_host: str = Field("127.0.0.1", description="where `lorebot resp` listens; beyond this machine with a password")
+    resp_port: int = Field(6380, ge=0, le=65535, description="the port of `lorebot resp`; 0: any that is free")
+    resp_password: SecretStr | None = Field(None, description="what clients of `lorebot resp` must AUTH with")
 
     # People
     user: str = Field(default_factory=_login, min_length=1, description="your name in the terminal")

@@ -22,7 +22,7 @@ from bot.models import weights
 from bot.models.base import ChatModel
 from bot.prompts import Prompts
 from bot.records import Answered, Incoming
-from bot.settings import Provider, Settings
+from bot.settings import DEFAULT_CHAT_MODEL, DEFAULT_EMBED_MODEL, Provider, Settings
 from memory import backup, connect, index, migrate, tasks
 from memory.embedder import Embedder
 from memory.errors import LoreError
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-DEFAULT_CHAT_MODEL = "gpt-4.1-mini"
-DEFAULT_EMBED_MODEL = "text-embedding-3-small"
 LOCAL_EMBEDDER = "bge-small-en-v1.5-int8"
 # By embedder, the cosine below which texts have nothing to do with each other. Of the shipped one: 98% of the turns
 # that answer a question, in four data sets, lie above it, and unrelated ones at .4.
@@ -94,9 +92,17 @@ async def bot(settings: Settings, progress: Progress = index.silent) -> AsyncIte
 @asynccontextmanager
 async def opened_memory(settings: Settings, progress: Progress = index.silent) -> AsyncIterator[Memory]:
     """Open memory in the configured namespace."""
+    async with opened_redis(settings, progress) as client, memory_at(client, settings, progress) as memory:
+        yield memory
+
+
+@asynccontextmanager
+async def memory_at(
+    client: "redis.asyncio.Redis", settings: Settings, progress: Progress = index.silent
+) -> AsyncIterator[Memory]:
+    """Open memory through a client that somebody else closes."""
     keys = Keys(settings.namespace)
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(opened_redis(settings, progress))
         provider = await embed_provider(settings, client, progress)
         embedder = await embedding_model(settings, progress, provider)
         stack.push_async_callback(embedder.close)

@@ -212,6 +212,15 @@ class TenantKeys:
         """After how many days turns are forgotten, and the tenant. Lives until it is lifted."""
         return self._one("retention")
 
+    def object(self, name: str) -> str:
+        """One named object of this owner: a hash. Lives until it is removed, or as long as its owner said."""
+        return self.of("object") + tag("object", name)
+
+    @property
+    def objects(self) -> str:
+        """The names of this owner's objects, a set; some may be gone. Lives as long as any of them."""
+        return self._one("objects")
+
     def embedding(self, embedder: str, text: str) -> str:
         """Cached vectors, by model and content. Live for EMBEDDING_TTL."""
         return self.of("embedding") + tag("embedding", embedder, text)

@@ -29,6 +29,12 @@ TRIES = 3  # of a search that finds the store not ready
 _PIECE = re.compile(r"(?s).{1,20000}(?!\S)|.{1,20000}")  # of a text, at white space: other tasks run between two
 
 
+async def places(client: "redis.asyncio.Redis", keys: Keys) -> set[str]:
+    """Return where there are stores, also such as are being dropped."""
+    found = client.scan_iter(match=f"{keys.stores}{{*", count=1000)
+    return {key.decode().removeprefix(keys.stores).strip("{}") async for key in found}
+
+
 class Store:
     """The items at one place; any number of processes may have the same store open."""
 

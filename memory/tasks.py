@@ -1,6 +1,7 @@
 """Tasks that run beside something else."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 AGAIN = 0.1  # seconds
@@ -15,3 +16,22 @@ async def ended(task: "asyncio.Task[Any]") -> BaseException | None:
         task.cancel()
         await asyncio.wait([task], timeout=AGAIN)
     return None if task.cancelled() else task.exception()
+
+
+async def whole(doing: Coroutine[Any, Any, None]) -> None:
+    """Do it to its end, however often we are cancelled meanwhile."""
+    task = asyncio.ensure_future(doing)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.done():
+                break
+            cancelled = True
+        except BaseException:
+            break
+    if cancelled:
+        await asyncio.gather(task, return_exceptions=True)
+        raise asyncio.CancelledError
+    await task

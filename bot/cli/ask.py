@@ -1,8 +1,6 @@
 """lorebot ask: one question, one answer."""
 
 import json
-import os
-import stat
 import sys
 import time
 from contextlib import AsyncExitStack, aclosing
@@ -13,7 +11,7 @@ import click
 from ulid import ULID
 
 from bot import observe, settings, wiring
-from bot.cli.shared import as_json, asynchronous, recalled_json, starting, turn_json, whose
+from bot.cli.shared import as_json, asynchronous, piped, recalled_json, starting, turn_json, whose
 from bot.models.base import Piece
 from bot.platforms import signals, terminal
 from bot.records import Answered, Incoming, Notice
@@ -69,18 +67,9 @@ def answer_json(answered: Answered) -> dict[str, Any]:
     }
 
 
-def _something_piped(text: str) -> bool:
-    """Tell whether to read standard input: with a question only a pipe or a file, as others may stay open for ever."""
-    if sys.stdin is None or sys.stdin.isatty():
-        return False
-    mode = os.fstat(sys.stdin.fileno()).st_mode
-    return not text.strip() or stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
-
-
 def _question(text: str) -> str:
     """Return what is asked, with what is piped in below it."""
-    piped = terminal.decoded(sys.stdin.buffer.read(), "standard input").strip() if _something_piped(text) else ""
-    question = "\n\n".join(part for part in (text.strip(), piped) if part)
+    question = piped(text)
     if not question:
         raise click.UsageError('nothing is asked; for example: lorebot ask "Where do I live?"')
     return question

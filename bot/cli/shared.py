@@ -1,6 +1,9 @@
 """What the commands share: options, progress on standard error, the shapes that --json prints."""
 
 import asyncio
+import os
+import stat
+import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -71,6 +74,22 @@ def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=console, transient=True) as bars:
         task = bars.add_task(what, total=total)
         yield lambda steps: bars.advance(task, steps)
+
+
+def piped(text: str) -> str:
+    """Return a text, with what is piped in below it."""
+    from bot.platforms.lines import decoded  # heavy
+
+    below = decoded(sys.stdin.buffer.read(), "standard input").strip() if _something_piped(text) else ""
+    return "\n\n".join(part for part in (text.strip(), below) if part)
+
+
+def _something_piped(text: str) -> bool:
+    """Tell whether to read standard input: with a text only a pipe or a file, as others may stay open for ever."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return False
+    mode = os.fstat(sys.stdin.fileno()).st_mode
+    return not text.strip() or stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
 
 
 def show(lines: Iterable[str]) -> None:

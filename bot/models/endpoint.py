@@ -23,8 +23,9 @@ class Endpoint:
     without /openai/v1 the classic deployments' paths, else v1. base_url: None for OpenAI itself. path: where every
     request goes, where that is not what the openai package makes of base_url. Times in seconds; stall_timeout: the
     most between two pieces of a reply; pool_timeout: to wait for one of pool_size connections (None: stall_timeout; 0:
-    never, more are opened and not kept); keepalive: an idle connection is kept so long. max_retries: the openai package's own, before a reply begins. trust_env: whether proxies in the
-    environment hold. called: the named model whose parameters these are; None where settings are.
+    never, more are opened and not kept); keepalive: an idle connection is kept so long. max_retries: the openai
+    package's own, before a reply begins. trust_env: whether proxies in the environment hold. called: the named model
+    whose parameters these are; None where settings are.
     """
 
     kind: Literal["openai", "azure"] = "openai"

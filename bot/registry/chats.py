@@ -1,0 +1,176 @@
+"""Conversations of chat apps: what is said to one is remembered in a tenant of its own, each conversation apart."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import replace
+
+from ulid import ULID
+
+from bot.apps import templates
+from bot.apps.chat import ChatApp, ChatOptions
+from bot.apps.history import History
+from bot.apps.runs import Composed, Ran
+from bot.engine import BOT, check_length
+from bot.errors import ObjectError
+from bot.models.base import ChatModel, Piece
+from bot.models.tokens import readable
+from bot.prompts import Prompts
+from bot.records import Answered, Incoming, Notice, Seen
+from bot.registry.models import Models
+from bot.registry.objects import DEFAULT, OPERATOR, Named, Objects
+from bot.registry.parameters import ChatWith, LlmRef, read
+from bot.registry.stores import Stores
+from bot.summaries import Summarizer
+from memory import tasks
+from memory.memory import Memory
+from memory.records import Status, Turn, answer_id
+from memory.scope import Audience, Scope
+
+SOMEBODY = "User"  # what a person is called who is not named
+
+
+def chat_scope(named: Named, owner: str, conversation: str | None, user: str | None) -> Scope:
+    """Return where a conversation with an app is remembered: by its name, and by whose it is where that is told."""
+    tenant = f"app:{named.name}" if owner == OPERATOR else f"{owner}/app:{named.name}"
+    name = conversation or "main"
+    place = name if user is None else json.dumps([name, user], ensure_ascii=False)
+    return Scope(tenant, place, user or SOMEBODY, Audience.DIRECT)
+
+
+class Chats:
+    """Holds conversations: each message is remembered before the model is called, the answer once it is whole.
+
+    Several messages of one conversation may be answered at once: nobody waits while a model thinks.
+    """
+
+    def __init__(
+        self,
+        memory: Callable[[], Awaitable[Memory]],
+        stores: Stores,
+        prompts: Prompts,
+        options: ChatOptions,
+        *,
+        timezone: str,
+        max_message: int,
+    ) -> None:
+        """Take what conversations are held with; memory: opened when it is needed first."""
+        self._memory = memory
+        self._stores = stores
+        self._prompts = prompts
+        self._options = options
+        self._timezone = timezone
+        self._max_message = max_message
+
+    async def run(
+        self, named: Named, made: ChatWith, text: str, model: ChatModel, scope: Scope, *, verbose: bool = False
+    ) -> AsyncIterator[Composed | Piece | Notice | Ran]:
+        """Answer a message in a conversation; verbose: yield the prompt first.
+
+        Raises MessageTooLong, ModelError, RedisError.
+        """
+        if not text.strip():
+            raise ObjectError(f"{named.name} is a chat: say something")
+        check_length(text, self._max_message)
+        memory = await self._memory()
+        now = time.time_ns() // 1_000_000
+        known = await self._known(named, made, text)
+        message = Incoming(str(ULID()), scope, scope.person, readable(text), now, self._timezone, known)
+        app = ChatApp(
+            memory, model, self._own(made), replace(self._options, history=history(made), app=_address(named))
+        )
+        batch = memory.batch()
+        glance = memory.glance(batch, scope, message.text)
+        await batch.send()
+        context = await app.recollect(message, glance.value)
+        if context.trouble:
+            yield Notice(f"Memory was searched by words alone: {context.trouble}")
+        if verbose:
+            yield Composed(app.compose(message, context).messages)
+        said: list[str] = []
+        status = Status.BROKEN
+        answered: Answered | None = None
+        try:
+            async with aclosing(app.answer(message, context)) as events:  # type: ignore[type-var]
+                async for event in events:
+                    if isinstance(event, Answered):
+                        answered, status = event, event.status
+                        continue
+                    if isinstance(event, Piece):
+                        said.append(event.text)
+                    yield event
+        except (asyncio.CancelledError, GeneratorExit):
+            status = Status.CANCELLED
+            raise
+        finally:
+            await tasks.whole(self._remember(memory, app, message, readable("".join(said)), status))
+        if answered is not None:
+            yield Ran(answered.answer, answered.model, answered.tokens)
+
+    async def _remember(self, memory: Memory, app: ChatApp, message: Incoming, text: str, status: Status) -> None:
+        if not text.strip():
+            return
+        answer = Turn(
+            id=answer_id(message.id),
+            conversation=message.scope.conversation,
+            person=BOT,
+            author=self._options.name,
+            role="assistant",
+            text=text,
+            sent_at=max(time.time_ns() // 1_000_000, message.sent_at + 1),
+            status=status,
+            to=message.scope.person,
+        )
+        await memory.remember(message.scope, [answer], live=True, due=app.due(message.scope))
+
+    async def _known(self, named: Named, made: ChatWith, text: str) -> list[Seen]:
+        """Return what the app's vector store knows about a message."""
+        if made.vector_store is None or not await self._stores.size(made.vector_store, owner=named.owner):
+            return []
+        found = await self._stores.knn(made.vector_store, text, made.k, owner=named.owner)
+        return [Seen(f"{made.vector_store}, item {one.id}", one.text) for one in reversed(found)]
+
+    def _own(self, made: ChatWith) -> Prompts:
+        """Return the prompts, with the app's own in the place of the system prompt."""
+        return self._prompts if made.prompt is None else self._prompts.with_own(chat=made.prompt)
+
+
+class Summarizers:
+    """Knows who summarises the conversations of which app."""
+
+    def __init__(self, objects: Objects, models: Models, prompts: Prompts, options: ChatOptions, timezone: str) -> None:
+        self._objects = objects
+        self._models = models
+        self._prompts = prompts
+        self._options = options
+        self._timezone = timezone
+
+    async def summarizer(self, app: str) -> Summarizer | None:
+        """Return who summarises an app's conversations; None where it is gone. Raises ObjectError, RedisError."""
+        owner, name = json.loads(app)
+        named = await self._objects.find(name, owner=owner)
+        if named is None or named.type != "chat":
+            return None
+        made = read(ChatWith, named.params, f"the parameters of {name}")
+        model = await self._models.chat(made.llm or LlmRef(key=DEFAULT), owner=named.owner)
+        own = made.history.summary_prompt
+
+        def prompt(conversation: str) -> str:
+            if own is None:
+                return self._prompts.render("summary", conversation=conversation)
+            return templates.fill(own, {"conversation": conversation}, f"the summary_prompt of {name}")
+
+        return Summarizer(model, history(made), prompt, self._options.name, self._timezone)
+
+
+def history(made: ChatWith) -> History:
+    """Return how an app's conversations are summarised."""
+    told = made.history
+    return History(told.summary_cnt, told.summary_ctx_cnt, told.msg_ctx_cnt, told.summary_prompt)
+
+
+def _address(named: Named) -> str:
+    """Return what whoever makes the summaries finds an app by."""
+    return json.dumps([named.owner, named.name], ensure_ascii=False)

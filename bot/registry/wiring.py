@@ -1,0 +1,171 @@
+"""Builds the registry: named models, stores and apps, with the memory that chats are kept in."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import redis.asyncio
+import structlog
+from redis import exceptions
+from ulid import ULID
+
+from bot import upkeep, wiring
+from bot.backlog import Backlog
+from bot.ledger import Ledger
+from bot.models import weights
+from bot.models.base import ChatModel
+from bot.registry.apps import Apps, Limits
+from bot.registry.chats import Chats, Summarizers
+from bot.registry.models import Models
+from bot.registry.objects import Objects
+from bot.registry.secrets import Vault
+from bot.registry.stores import Stores
+from bot.settings import Settings
+from bot.summaries import Summaries
+from bot.wiring import FLOORS, Progress
+from memory import index, tasks
+from memory.batch import explained
+from memory.embedder import Embedder
+from memory.errors import LoreError
+from memory.keys import Keys
+from memory.memory import Memory
+
+log = structlog.get_logger()
+
+EVERY = 3600.0  # seconds between looks for stores that have ended
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Named models, vector stores and apps. client: through which all of it is reached."""
+
+    client: "redis.asyncio.Redis"
+    objects: Objects
+    models: Models
+    stores: Stores
+    apps: Apps
+    memory: "Late | None" = None
+
+    async def settle(self) -> None:
+        """Make the summaries that are due, where chats have been held."""
+        if self.memory is not None:
+            await self.memory.settle()
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings, progress: Progress = index.silent, *, working: bool = False
+) -> AsyncIterator[Registry]:
+    """Open what has a name in the configured namespace; memory is opened when a chat needs it first.
+
+    working: look after memory and make summaries beside, as long as it is open.
+    """
+    keys = Keys(settings.namespace)
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(wiring.opened_redis(settings, progress))
+        try:
+            await index.loaded(client, progress)
+        except exceptions.RedisError as error:
+            raise explained(error) from error
+        objects = Objects(client, keys)
+        models = Models(objects, Vault(settings), settings, _Configured(settings, client, progress))
+        stack.push_async_callback(models.close)
+        stores = Stores(client, keys, objects, models)
+        options = wiring.chat_options(settings)
+        prompts = wiring.prompts(settings)
+        summarizers = Summarizers(objects, models, prompts, options, settings.timezone)
+        memory = Late(settings, client, progress, summarizers, working=working)
+        stack.push_async_callback(memory.close)
+        chats = Chats(
+            memory.opened, stores, prompts, options, timezone=settings.timezone, max_message=settings.max_message
+        )
+        limits = Limits(reply=options.reply_tokens)
+        apps = Apps(objects, models, stores, chats, prompts, limits, FLOORS)
+        if working:
+            tidying = asyncio.create_task(_tidy(stores))
+            stack.push_async_callback(tasks.ended, tidying)
+        yield Registry(client, objects, models, stores, apps, memory)
+
+
+async def _tidy(stores: Stores) -> None:
+    """Let go of what stores held that have ended, now and every hour, until cancelled."""
+    while True:
+        try:
+            gone = await stores.tidy()
+            if gone:
+                log.info("stores dropped", stores=gone)
+        except LoreError as error:  # Redis has gone away: next time
+            log.warning("stores not tidied", error=str(error))
+        except exceptions.RedisError as error:
+            log.warning("stores not tidied", error=str(explained(error)))
+        await asyncio.sleep(EVERY)
+
+
+@dataclass(frozen=True, slots=True)
+class _Configured:
+    """Makes the models that the settings name."""
+
+    settings: Settings
+    client: "redis.asyncio.Redis"
+    progress: Progress
+
+    async def chat(self) -> ChatModel:
+        return await wiring.chat_model(self.settings, self.progress)
+
+    async def embedder(self) -> Embedder:
+        provider = await wiring.embed_provider(self.settings, self.client, self.progress)
+        return await wiring.embedding_model(self.settings, self.progress, provider)
+
+    async def fetched(self, wanted: weights.Weights) -> Path:
+        return await wiring.fetched(wanted, self.progress)
+
+
+class Late:
+    """Memory, opened by whoever needs it first, and who looks after it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: "redis.asyncio.Redis",
+        progress: Progress,
+        summarizers: Summarizers,
+        *,
+        working: bool,
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._progress = progress
+        self._summarizers = summarizers
+        self._working = working
+        self._opening = asyncio.Lock()
+        self._memory: Memory | None = None
+        self._stack = AsyncExitStack()
+
+    async def opened(self) -> Memory:
+        """Return memory, opened now if it was not before."""
+        async with self._opening:
+            if self._memory is None:
+                opening = wiring.memory_at(self._client, self._settings, self._progress)
+                self._memory = await self._stack.enter_async_context(opening)
+                if self._working:
+                    ledger = Ledger(self._memory.keys, owner=str(ULID()))
+                    self._beside(upkeep.keep_up(self._memory, Backlog(self._memory, ledger)))
+                    self._beside(Summaries(self._memory, self._summarizers).run())
+            return self._memory
+
+    async def settle(self) -> None:
+        """Make the summaries that are due, where memory has been opened."""
+        if self._memory is not None:
+            summaries = Summaries(self._memory, self._summarizers)
+            for tenant in await self._memory.jobs.waiting():
+                await summaries.serve(tenant)
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        await self._stack.aclose()
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+        self._stack.push_async_callback(tasks.ended, asyncio.create_task(work))

@@ -1,0 +1,78 @@
+"""A server that speaks OpenAI's API on loopback: it answers by a rule of the test's, as slowly as wanted."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from tests.fakes import ToyEmbedder
+
+
+class OpenAILike:
+    """Streams `answer(prompt)`, embeds with the toy embedder, and notes what it was sent."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[[str], str] = lambda prompt: f"You said: {prompt}"
+        self.delay = 0.0
+        self.chats: list[dict[str, Any]] = []
+        self.embeddings: list[dict[str, Any]] = []
+        self.paths: list[str] = []
+        self.keys: list[str] = []
+        self.busy = self.busiest = 0
+        self.let_go: asyncio.Event | None = None
+
+    async def __aenter__(self) -> "OpenAILike":
+        app = web.Application()
+        app.router.add_post("/{path:.*}", self._serve)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, backlog=1000)
+        await site.start()
+        self.address = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._runner.cleanup()
+
+    @property
+    def prompts(self) -> list[str]:
+        """The prompts, each as one text."""
+        return ["\n".join(message["content"] for message in chat["messages"]) for chat in self.chats]
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        self.paths.append(request.path_qs)
+        self.keys.append(request.headers.get("authorization", "") or request.headers.get("api-key", ""))
+        if "messages" in body:
+            return await self._chat(request, body)
+        self.embeddings.append(body)
+        rows = await ToyEmbedder().embed(body["input"])
+        data = [{"object": "embedding", "index": at, "embedding": row.tolist()} for at, row in enumerate(rows)]
+        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        return web.json_response({"object": "list", "data": data, "model": body["model"], "usage": usage})
+
+    async def _chat(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        self.chats.append(body)
+        self.busy += 1
+        self.busiest = max(self.busiest, self.busy)
+        try:
+            await asyncio.sleep(self.delay)
+            if self.let_go is not None:
+                await self.let_go.wait()
+            answer = self.answer(self.prompts[-1] if not self.delay else body["messages"][-1]["content"])
+            response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+            await response.prepare(request)
+            half = len(answer) // 2
+            for piece in (answer[:half], answer[half:]):
+                await response.write(_event({"content": piece}))
+            await response.write(_event({}, "stop") + b"data: [DONE]\n\n")
+            return response
+        finally:
+            self.busy -= 1
+
+
+def _event(delta: dict[str, str], finish: str | None = None) -> bytes:
+    choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
+    return f"data: {json.dumps({'id': '1', 'object': 'chat.completion.chunk', 'choices': choices})}\n\n".encode()
