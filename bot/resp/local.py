@@ -13,9 +13,8 @@ from memory.batch import Batch, command, explaining
 
 _PAGE = 1000  # keys a step; Redis serves others in between
 _ON_MANY = frozenset((b"DEL", b"UNLINK", b"EXISTS"))
-_ON_ONE = {b"TYPE": 2, b"PERSIST": 2, **dict.fromkeys(expiry.ASKING, 2), **dict.fromkeys(expiry.SETTING, 3)}
 
-ON_OBJECTS = _ON_MANY | _ON_ONE.keys()
+ON_OBJECTS = _ON_MANY | {b"TYPE", b"PERSIST"} | expiry.ASKING | expiry.SETTING
 
 Ask = Callable[..., Awaitable[bytes]]
 
@@ -35,9 +34,8 @@ class Local:
         arguments = request.arguments
         if request.name in _ON_MANY:
             return await self._many(request.name, arguments, ask, protocol)
-        if len(arguments) < _ON_ONE[request.name] - 1:
-            return None
-        kind = await self._commands.kind(arguments[0])
+        complete = len(arguments) >= 2 if request.name in expiry.SETTING else len(arguments) == 1
+        kind = await self._commands.kind(arguments[0]) if complete else None
         if kind is None:
             return None
         return replies.encode(await self._one(request.name, kind, arguments), protocol)
