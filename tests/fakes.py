@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
 
+from bot.errors import CommandError
 from bot.models.base import Finished, Message, Piece
+from bot.resp.base import OK, Reply
 from memory.embedder import Vectors
 from memory.reranker import Scores
 
@@ -127,3 +129,53 @@ class ToyReranker:
 
     async def close(self) -> None:
         pass
+
+
+class ToyCommands:
+    """Answers `LLM.*` with what a test can foresee, and keeps objects in a dict: name -> (kind, expires)."""
+
+    names = frozenset(("LLM.ECHO", "LLM.REPLY", "LLM.WAIT", "LLM.FAIL", "LLM.BREAK", "LLM.CREATE"))
+
+    def __init__(self) -> None:
+        self.objects: dict[bytes, tuple[str, int | None]] = {}
+        self.replies: dict[bytes, Reply] = {}
+        self.go = asyncio.Event()
+        self.waiting = 0
+        self.cancelled = 0
+
+    async def run(self, name: str, arguments: Sequence[bytes]) -> Reply:
+        if name == "LLM.ECHO":
+            return list(arguments)
+        if name == "LLM.REPLY":
+            return self.replies[arguments[0]]
+        if name == "LLM.FAIL":
+            raise CommandError("no model is called that; LLM.LIST\nlists them")
+        if name == "LLM.BREAK":
+            raise ValueError(f"cannot read {arguments!r}")
+        if name == "LLM.CREATE":
+            self.objects[arguments[0]] = (arguments[1].decode(), None)
+            return OK
+        self.waiting += 1
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.waiting -= 1
+        return arguments[0] if arguments else OK
+
+    async def kind(self, key: bytes) -> str | None:
+        return self.objects[key][0] if key in self.objects else None
+
+    async def delete(self, key: bytes) -> bool:
+        return self.objects.pop(key, None) is not None
+
+    async def expire(self, key: bytes, at: int | None) -> bool:
+        if key not in self.objects:
+            return False
+        self.objects[key] = (self.objects[key][0], at)
+        return True
+
+    async def expires(self, key: bytes) -> int | None:
+        return self.objects[key][1] if key in self.objects else None
