@@ -29,7 +29,7 @@ from memory.memory import Memory
 from memory.records import Status, Turn, answer_id
 from memory.scope import Audience, Scope
 
-SOMEBODY = "User"  # what a person is called who is not named
+SOMEBODY = "Guest"  # what a person is called who is not named
 
 
 def chat_scope(named: Named, owner: str, conversation: str | None, user: str | None) -> Scope:

@@ -15,7 +15,7 @@ from bot.registry.secrets import Vault, new_secret
 from bot.registry.stores import Stores
 from bot.registry.wiring import Registry
 from bot.settings import Settings
-from tests.bot.openai_like import OpenAILike
+from tests.openai_like import OpenAILike
 from tests.fakes import ScriptedModel, ToyEmbedder
 
 
