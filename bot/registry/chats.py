@@ -3,10 +3,12 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
+import structlog
 from ulid import ULID
 
 from bot.apps import templates
@@ -24,10 +26,12 @@ from bot.registry.objects import DEFAULT, OPERATOR, Named, Objects
 from bot.registry.parameters import ChatWith, LlmRef, read
 from bot.registry.stores import Stores
 from bot.summaries import Summarizer
-from memory import tasks
+from memory.errors import LoreError
 from memory.memory import Memory
 from memory.records import Status, Turn, answer_id
 from memory.scope import Audience, Scope
+
+log = structlog.get_logger()
 
 SOMEBODY = "Guest"  # what a person is called who is not named
 
@@ -63,6 +67,7 @@ class Chats:
         self._options = options
         self._timezone = timezone
         self._max_message = max_message
+        self._writing: dict[tuple[str, str], set[asyncio.Task[None]]] = {}
 
     async def run(
         self, named: Named, made: ChatWith, text: str, model: ChatModel, scope: Scope, *, verbose: bool = False
@@ -75,6 +80,7 @@ class Chats:
             raise ObjectError(f"{named.name} is a chat: say something")
         check_length(text, self._max_message)
         memory = await self._memory()
+        await self._written(scope)
         now = time.time_ns() // 1_000_000
         known = await self._known(named, made, text)
         message = Incoming(str(ULID()), scope, scope.person, readable(text), now, self._timezone, known)
@@ -105,9 +111,31 @@ class Chats:
             status = Status.CANCELLED
             raise
         finally:
-            await tasks.whole(self._remember(memory, app, message, readable("".join(said)), status))
+            self._write(scope, self._remember(memory, app, message, readable("".join(said)), status))
         if answered is not None:
             yield Ran(answered.answer, answered.model, answered.tokens)
+
+    async def close(self) -> None:
+        """Wait until every answer is remembered."""
+        await asyncio.gather(*(task for some in self._writing.values() for task in some))
+
+    async def _written(self, scope: Scope) -> None:
+        """Wait until the answers that were given in a conversation are remembered: the next message sees them."""
+        await asyncio.gather(*(asyncio.shield(task) for task in self._writing.get(_place(scope), ())))
+
+    def _write(self, scope: Scope, writing: Coroutine[Any, Any, None]) -> None:
+        """Remember an answer while whoever asked reads it already."""
+        place = _place(scope)
+        task = asyncio.create_task(writing)
+        self._writing.setdefault(place, set()).add(task)
+
+        def done(task: "asyncio.Task[None]") -> None:
+            some = self._writing[place]
+            some.discard(task)
+            if not some:
+                del self._writing[place]
+
+        task.add_done_callback(done)
 
     async def _remember(self, memory: Memory, app: ChatApp, message: Incoming, text: str, status: Status) -> None:
         if not text.strip():
@@ -123,7 +151,10 @@ class Chats:
             status=status,
             to=message.scope.person,
         )
-        await memory.remember(message.scope, [answer], live=True, due=app.due(message.scope))
+        try:
+            await memory.remember(message.scope, [answer], live=True, due=app.due(message.scope))
+        except LoreError as error:
+            log.error("answer not remembered", turn=message.id, error=str(error))
 
     async def _known(self, named: Named, made: ChatWith, text: str) -> list[Seen]:
         """Return what the app's vector store knows about a message."""
@@ -163,6 +194,10 @@ class Summarizers:
             return templates.fill(own, {"conversation": conversation}, f"the summary_prompt of {name}")
 
         return Summarizer(model, history(made), prompt, self._options.name, self._timezone)
+
+
+def _place(scope: Scope) -> tuple[str, str]:
+    return scope.tenant, scope.conversation
 
 
 def history(made: ChatWith) -> History:

@@ -47,12 +47,13 @@ class Registry:
     models: Models
     stores: Stores
     apps: Apps
-    memory: "Late | None" = None
+    chats: Chats
+    memory: "Late"
 
     async def settle(self) -> None:
-        """Make the summaries that are due, where chats have been held."""
-        if self.memory is not None:
-            await self.memory.settle()
+        """Remember what was answered, and make the summaries that are due."""
+        await self.chats.close()
+        await self.memory.settle()
 
 
 @asynccontextmanager
@@ -82,12 +83,13 @@ async def opened(
         chats = Chats(
             memory.opened, stores, prompts, options, timezone=settings.timezone, max_message=settings.max_message
         )
+        stack.push_async_callback(chats.close)
         limits = Limits(reply=options.reply_tokens)
         apps = Apps(objects, models, stores, chats, prompts, limits, FLOORS)
         if working:
             tidying = asyncio.create_task(_tidy(stores))
             stack.push_async_callback(tasks.ended, tidying)
-        yield Registry(client, objects, models, stores, apps, memory)
+        yield Registry(client, objects, models, stores, apps, chats, memory)
 
 
 async def _tidy(stores: Stores) -> None:

@@ -8,15 +8,15 @@ from pydantic import SecretStr
 from bot.apps.chat import ChatOptions
 from bot.prompts import Prompts
 from bot.registry.apps import Apps, Limits
-from bot.registry.chats import Chats
+from bot.registry.chats import Chats, Summarizers
 from bot.registry.models import Models
 from bot.registry.objects import Objects
 from bot.registry.secrets import Vault, new_secret
 from bot.registry.stores import Stores
-from bot.registry.wiring import Registry
+from bot.registry.wiring import Late, Registry
 from bot.settings import Settings
-from tests.openai_like import OpenAILike
 from tests.fakes import ScriptedModel, ToyEmbedder
+from tests.openai_like import OpenAILike
 
 
 class ToyConfigured:
@@ -67,7 +67,9 @@ async def registry(client, keys, memory, config, configured) -> AsyncIterator[Re
 
     options = ChatOptions(prompt_tokens=2000, reply_tokens=200)
     chats = Chats(opened, stores, Prompts(), options, timezone="UTC", max_message=10_000)
-    yield Registry(
-        client, objects, models, stores, Apps(objects, models, stores, chats, Prompts(), Limits(200, 500), {})
-    )
+    apps = Apps(objects, models, stores, chats, Prompts(), Limits(200, 500), {})
+    summarizers = Summarizers(objects, models, Prompts(), options, "UTC")
+    late = Late(config, client, lambda what, done: None, summarizers, working=False)
+    yield Registry(client, objects, models, stores, apps, chats, late)
+    await chats.close()
     await models.close()
