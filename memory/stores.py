@@ -30,7 +30,7 @@ _PIECE = re.compile(r"(?s).{1,20000}(?!\S)|.{1,20000}")  # of a text, at white s
 
 
 class Store:
-    """The items at one place; any number of processes may have the same store open."""
+    """The items at one place; any number of processes may have the same store open, with the same options."""
 
     def __init__(self, client: "redis.asyncio.Redis", keys: Keys, place: str, options: StoreOptions) -> None:
         """Open the store at a place, an id that no other store ever has; nothing is sent yet."""
@@ -175,6 +175,7 @@ class Store:
         `knn` then answers.
         """
         asked = checked(vector, self.options.dtype, self.options.metric)
+        _same(len(asked), self.options.dim or len(asked))
         look = self.ask_look(batch)
         return _Checked(look, store_search.nearest(batch, self._keys, self.options, asked, k, where), len(asked))
 

@@ -186,6 +186,8 @@ async def test_a_size_that_was_set_holds_from_the_first_vector_on(opened: Open):
     store = opened(dim=2)
     with pytest.raises(VectorError, match="vectors of 2 numbers, this one has 3"):
         await store.add([New("a", [1.0, 2.0, 3.0])])
+    with pytest.raises(VectorError, match="vectors of 2 numbers, this one has 1"):
+        await store.knn([1.0])
     await store.add([New("only words", None)])
     assert ids(await store.search("word")) == [1]
     assert await store.knn([1.0, 2.0]) == []
@@ -242,7 +244,7 @@ async def test_a_vector_without_length_is_refused_for_cosine_only(opened: Open, 
     ("name", "value"),
     [
         *[("m", 1), ("m", 513), ("dim", -1), ("dim", 40_000), ("max_elements", 0), ("ef_runtime", 0), ("dim", 1.5)],
-        *[("metric", "L3"), ("dtype", "int8"), ("language", "klingon"), ("numeric", ("\ud800",))],
+        *[("metric", "L3"), ("dtype", "int8"), ("language", "klingon"), ("numeric", ("\ud800",)), ("numeric", "year")],
     ],
 )
 def test_options_that_no_index_could_be_made_with_are_refused(name: str, value: object):
@@ -548,6 +550,11 @@ async def test_an_index_that_is_missing_is_made_again(store: Store, opened: Open
     await command(client, "FT.ALIASDEL", name.index)
     assert ids(await store.knn([1.0])) == [1, 2]
     await command(client, "FT.DROPINDEX", name.made_index)
+    batch = Batch(client)
+    answer = store.ask_knn(batch, [1.0])
+    await batch.send()
+    with pytest.raises(StoreNotReady, match="index of the store is missing"):
+        _ = answer.value
     assert ids(await opened().search("dog")) == [1]
     await command(client, "FT.DROPINDEX", name.made_index)
     assert ids(await store.knn([5.0])) == [2, 1]
