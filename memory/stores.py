@@ -8,6 +8,7 @@ searches; RediSearch would go on finding it until Redis has come to delete it.
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import redis.asyncio
@@ -109,7 +110,8 @@ class Store:
         return dim
 
     async def _make_index(self, dim: int) -> None:
-        await explaining(store_index.ensure(self._client, self._keys, dim, self.options))
+        with suppress(IndexMissing):  # gone while it was made: with its store, or the next search makes it
+            await explaining(store_index.ensure(self._client, self._keys, dim, self.options))
         if not await self._answer(store_writes.indexed):
             await explaining(store_index.drop(self._client, self._keys))
             raise _dropped()
