@@ -114,17 +114,9 @@ def sharing(
     # Each word within the conditions and not their union: see query.py. The conditions count for nothing: a rare one
     # would outweigh words.
     inside = f"({within.text})=>{{$weight: 0;}} " if where else ""
-    each = "|".join(f"({inside}@words:(${name}))" for name in words)
+    query = "|".join(f"({inside}@words:(${name}))" for name in words) if asked else "@tags:{$nothing}"
     return batch.ask(
-        *(
-            "FT.SEARCH",
-            keys.index,
-            each if asked else "@tags:{$nothing}",
-            "VERBATIM",
-            "WITHSCORES",
-            "SCORER",
-            "BM25STD",
-        ),
+        *("FT.SEARCH", keys.index, query, "VERBATIM", "WITHSCORES", "SCORER", "BM25STD"),
         *("RETURN", 2, "text", "metadata", "LIMIT", 0, most),
         *parameters({**within.params, **words}),
         read=lambda reply: sorted(_founds(reply), key=lambda found: (-found.score, found.id)),
