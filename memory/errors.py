@@ -9,7 +9,7 @@ LoreError                   anything Lorebot raises on purpose
 │   ├── IndexMissing        an index that a command names is not there
 │   └── StoreNotReady       what a batch asked of a vector store must be asked of the store itself
 ├── VectorError             a vector that the index would drop silently: wrong size, zero, NaN
-├── StoreError              what a vector store cannot take (an item, a filter), is too full for, or was dropped before
+├── StoreError              a vector store is full, was dropped, or cannot take an item, an id, an option, a condition
 ├── EmbedderMismatch        the index was made by another embedder than the configured one
 ├── NewerMemory             memory was written by a newer version
 └── TransferError           a file of turns that cannot be read
@@ -53,7 +53,7 @@ class VectorError(LoreError, ValueError):
 
 
 class StoreError(LoreError, ValueError):
-    """What a vector store cannot take: an item, a filter, an id; one item too many; anything once it was dropped."""
+    """A vector store is full, was dropped, or cannot take an item, an id, an option or a condition."""
 
 
 class EmbedderMismatch(LoreError):

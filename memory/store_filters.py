@@ -57,8 +57,9 @@ class Clause:
 def where(*said: str) -> tuple[Condition, ...]:
     """Read conditions as people write them, all of which must hold.
 
-    Such as where("lang=en,fr", "year>=2020", "tag!=draft"). Commas part values, quotes keep them together ('city="Paris, Texas"'). What looks like a number or says true or
-    false is meant as that, and as a string too. Raises StoreError for what is no condition.
+    Such as where("lang=en,fr", "year>=2020", "tag!=draft"). Commas part values, quotes keep them together
+    ('city="Paris, Texas"'). What looks like a number or says true or false is meant as that, and as a string too.
+    Raises StoreError for what is no condition.
     """
     return tuple(map(_condition, said))
 
@@ -81,7 +82,7 @@ def _parts(value: str) -> list[str]:
         rows = list(csv.reader([value.strip()], skipinitialspace=True, strict=True))
     except csv.Error as error:
         raise StoreError(f"{value[:80]!r} cannot be read as values ({error}); check its quotes") from error
-    return rows[0] if rows else [""]
+    return (rows[0] if rows else []) or [""]
 
 
 def _meant(text: str) -> Iterable[Value]:

@@ -48,6 +48,8 @@ class StoreOptions:
         _one_of(("l2", "cosine", "ip"), self.metric, "metric")
         _one_of(("float16", "float32", "float64"), self.dtype, "dtype")
         _one_of(languages(), self.language, "language")
+        if isinstance(self.numeric, str):
+            raise StoreError(f"numeric is a list of names, not the one string {self.numeric!r}")
         for name in self.numeric:
             sound(name, "a name of numeric metadata")
 

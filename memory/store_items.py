@@ -106,11 +106,13 @@ def length(vector: Vector) -> float:
 
 
 def distance(one: Vector, other: Vector, metric: Metric) -> float:
-    """Return what the engine says of two vectors: the squared Euclidean distance, or 1 less the cosine or product."""
-    if metric == "l2":
-        return float(np.dot(one - other, one - other))
-    scale = length(one) * length(other) if metric == "cosine" else 1.0
-    return 1.0 - float(np.dot(one, other)) / scale
+    """Return the squared Euclidean distance, or 1 less the cosine or the product, in float64."""
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    with np.errstate(over="ignore", under="ignore"):
+        if metric == "l2":
+            return float(np.dot(one - other, one - other))
+        product = float(np.dot(one, other))
+        return 1.0 - (product / length(one) / length(other) if metric == "cosine" else product)
 
 
 def milliseconds(ttl: float | None) -> int | None:

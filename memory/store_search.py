@@ -1,4 +1,4 @@
-"""What is asked of a vector store: a look at it, an item, the nearest to a vector, those that share words with a text."""
+"""What is asked of a vector store: a look at it, its items, those near a vector, those that share words with a text."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from memory.batch import ALSO_WHEN_FULL, Answer, Batch
+from memory.batch import ALSO_WHEN_FULL, Answer, Argument, Batch
 from memory.errors import StoreError
 from memory.keys import StoreKeys
 from memory.query import parameters, values
@@ -79,12 +79,14 @@ def nearest(
     """Ask for the items nearest to a vector that was checked."""
     within = clause(where, options.numeric)
     most = _most(k, options)
-    # RediSearch writes 12 digits: all that a float32 has, so only float64 must be worked out here.
-    returned = ["distance", "text", "metadata", *(["vector"] if options.dtype == "float64" else [])]
+    # RediSearch writes 12 digits, which is all that a float32 has. It is less than a float64 has, and the cosine of a
+    # float16 is that of what it rounds to once it has length 1: these are worked out here.
+    returned: list[Argument] = ["distance", "text", "metadata", *([] if options.dtype == "float32" else ["vector"])]
     return batch.ask(
         *("FT.SEARCH", keys.index),
         f"({within.text})=>[KNN {most} @vector $vector EF_RUNTIME $ef AS distance]",
-        *("RETURN", len(returned), *returned, "SORTBY", "distance", "LIMIT", 0, most),
+        *("RETURN", len(returned), *returned),
+        *("SORTBY", "distance", "LIMIT", 0, most),
         *parameters({**within.params, "vector": vector.tobytes(), "ef": options.ef_runtime}),
         read=lambda reply: sorted(_nears(reply, vector, options), key=lambda near: (near.distance, near.id)),
     )
@@ -96,9 +98,9 @@ def _nears(reply: Sequence[Any], vector: Vector, options: StoreOptions) -> list[
 
 
 def _distance(row: Mapping[bytes, bytes], vector: Vector, options: StoreOptions) -> float:
-    if options.dtype == "float64":
-        return distance(vector, np.frombuffer(row[b"vector"], dtype=np.float64), options.metric)
-    return float(np.float32(row[b"distance"].decode()))
+    if options.dtype == "float32":
+        return float(np.float32(row[b"distance"].decode()))
+    return distance(vector, np.frombuffer(row[b"vector"], dtype=vector.dtype), options.metric)
 
 
 def sharing(
@@ -108,11 +110,13 @@ def sharing(
     within = clause(where, options.numeric)
     most = _most(k, options)
     asked = sorted(dict.fromkeys(terms(text, options.language)), key=len, reverse=True)[:MOST_TERMS]
-    words = {f"word{number}": word for number, word in enumerate(asked)}
-    # Each word within the conditions and not their union: see query.py.
-    each = "|".join(f"({within.text} @words:(${name}))" if where else f"@words:(${name})" for name in words)
+    words = {f"word{number}": word for number, word in enumerate(asked)} or {"nothing": "-"}
+    # Each word within the conditions and not their union: see query.py. The conditions count for nothing: a rare one
+    # would outweigh words.
+    inside = f"({within.text})=>{{$weight: 0;}} " if where else ""
+    query = "|".join(f"({inside}@words:(${name}))" for name in words) if asked else "@tags:{$nothing}"
     return batch.ask(
-        *("FT.SEARCH", keys.index, each or "-*", "VERBATIM", "WITHSCORES", "SCORER", "BM25STD"),
+        *("FT.SEARCH", keys.index, query, "VERBATIM", "WITHSCORES", "SCORER", "BM25STD"),
         *("RETURN", 2, "text", "metadata", "LIMIT", 0, most),
         *parameters({**within.params, **words}),
         read=lambda reply: sorted(_founds(reply), key=lambda found: (-found.score, found.id)),

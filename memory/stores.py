@@ -8,6 +8,7 @@ searches; RediSearch would go on finding it until Redis has come to delete it.
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import redis.asyncio
@@ -36,7 +37,7 @@ async def places(client: "redis.asyncio.Redis", keys: Keys) -> set[str]:
 
 
 class Store:
-    """The items at one place; any number of processes may have the same store open."""
+    """The items at one place; any number of processes may have the same store open, with the same options."""
 
     def __init__(self, client: "redis.asyncio.Redis", keys: Keys, place: str, options: StoreOptions) -> None:
         """Open the store at a place, an id that no other store ever has; nothing is sent yet."""
@@ -115,7 +116,8 @@ class Store:
         return dim
 
     async def _make_index(self, dim: int) -> None:
-        await explaining(store_index.ensure(self._client, self._keys, dim, self.options))
+        with suppress(IndexMissing):  # gone while it was made: with its store, or the next search makes it
+            await explaining(store_index.ensure(self._client, self._keys, dim, self.options))
         if not await self._answer(store_writes.indexed):
             await explaining(store_index.drop(self._client, self._keys))
             raise _dropped()
@@ -181,6 +183,7 @@ class Store:
         `knn` then answers.
         """
         asked = checked(vector, self.options.dtype, self.options.metric)
+        _same(len(asked), self.options.dim or len(asked))
         look = self.ask_look(batch)
         return _Checked(look, store_search.nearest(batch, self._keys, self.options, asked, k, where), len(asked))
 
