@@ -285,6 +285,24 @@ async def test_a_model_that_fails_is_asked_again_after_a_pause(memory, here, min
     assert [one.text for one in await made(memory, here)] == ["Ada has a dog."]
 
 
+async def test_the_pauses_grow(memory, mine, long):
+    memory.jobs.lease = 200
+    who = summarizer(long, *[ModelUnavailable("away")] * 3)
+    summaries, loop = worker(memory, who), asyncio.get_running_loop()
+    began: list[float] = []
+
+    async def thrice() -> bool:
+        now = loop.time()
+        await summaries.serve(mine)
+        if len(who.model.prompts) > len(began):
+            began.append(now)
+        return len(began) == 3
+
+    await until(thrice)
+    assert loop.time() - began[0] >= 0.6
+    assert loop.time() - began[1] >= 0.4
+
+
 async def test_what_fails_again_and_again_is_given_up_until_the_conversation_goes_on(
     talk, memory, here, mine, long, client
 ):
