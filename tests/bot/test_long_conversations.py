@@ -3,8 +3,10 @@
 import asyncio
 import json
 import re
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -214,15 +216,20 @@ async def long(talk, memory: Memory, here: Scope) -> History:
     return history
 
 
-async def test_a_worker_killed_before_it_writes_is_replaced(memory, here, mine, long):
+async def test_a_worker_killed_before_it_writes_is_replaced(redis_url, memory, here, mine, long):
     memory.jobs.lease = 50
-    never = asyncio.Event()
-    who = summarizer(long, ["Rex.", never], "Ada has a dog.")
-    dying = asyncio.create_task(worker(memory, who).serve(mine))
-    await asked(who)
-    await tasks.ended(dying)
+    dying = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.bot.dying_worker", redis_url, memory.keys.namespace),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert dying.stdout
+    assert await dying.stdout.readline() == b"asked\n"
+    dying.kill()
+    await dying.wait()
     assert await made(memory, here) == []
     assert len(await memory.recent(here, 1, pending=True)) == 2
+    who = summarizer(long, "Ada has a dog.")
     other = worker(memory, who)
 
     async def done() -> int:
