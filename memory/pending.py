@@ -41,3 +41,6 @@ class Due:
 
     count: int
     job: str
+
+
+WAITING = Due(2**53, "")  # nobody knows yet who summarises it: the job is queued when the conversation goes on

@@ -21,6 +21,7 @@ from memory.conversations import Conversation
 from memory.errors import ScopeError, TransferError
 from memory.index import Generation
 from memory.keys import Keys
+from memory.pending import WAITING
 from memory.records import Role, Status, Turn
 from memory.scope import Audience, Scope, conversation_tag
 from memory.selection import Place
@@ -45,13 +46,14 @@ class Brought:
 class Exported:
     """A turn as it travels: with who can read its conversation, and its vector where that was wanted.
 
-    vector: as the index holds it; embedder: what made it.
+    vector: as the index holds it; embedder: what made it. awaits: it awaits a summary.
     """
 
     turn: Turn
     conversation: Conversation
     vector: bytes | None = None
     embedder: str | None = None
+    awaits: bool = False
 
     def scope(self, tenant: str, person: str) -> Scope:
         """Return the scope of its conversation in this tenant, for whoever brings it in."""
@@ -77,6 +79,8 @@ class Exported:
             found["to"] = turn.to
         if turn.covers:
             found["covers"] = turn.covers
+        if self.awaits:
+            found["awaits_summary"] = True
         if known.parent is not None:
             found |= {"parent": known.parent, "open_to_parent": known.open_to_parent}
         if self.vector is not None:
@@ -101,14 +105,18 @@ async def exported(
         for name in dict.fromkeys(place.conversation for place in page)
     }
     rows = [batch.ask("HMGET", mine.turn(place.digest), *fields, read=tuple) for place in page]
+    waits = [
+        batch.ask("ZSCORE", mine.pending(conversation_tag(tenant, place.conversation)), place.place, read=bool)
+        for place in page
+    ]
     await batch.send()
     found = []
-    for row in (row.value for row in rows):
+    for row, awaits in ((row.value, one.value) for row, one in zip(rows, waits, strict=True)):
         if row[0] is not None:
             turn = turns.parse(row[: len(turns.FIELDS)])
             room = rooms[turn.conversation].value or Conversation(Audience.PRIVATE)
             vector = row[-1] if vectors else None
-            found.append(Exported(turn, room, vector, vector and str(generation.made)))
+            found.append(Exported(turn, room, vector, vector and str(generation.made), awaits))
     return found
 
 
@@ -131,10 +139,11 @@ async def bring_in(
         while batch := list(islice(said, BATCH)):
             known = await memory.known(scope, [one.turn.id for one in batch])
             missing = [one for one, there in zip(batch, known, strict=True) if not there]
-            for with_vectors, some in groupby(missing, key=embedded):
+            for (with_vectors, awaits), some in groupby(missing, key=lambda one: (embedded(one), one.awaits)):
                 part = list(some)
                 vectors = [one.vector for one in part] if with_vectors else None
-                new += sum(await memory.remember(scope, [one.turn for one in part], vectors=vectors))
+                due = WAITING if awaits else None
+                new += sum(await memory.remember(scope, [one.turn for one in part], vectors=vectors, due=due))
             seen += len(batch)
             progress(len(batch))
     return Brought(new, seen - new)
@@ -144,7 +153,8 @@ def read_jsonl(path: Path) -> Iterator[Exported]:
     """Yield the turns of a JSONL file: id, conversation, author, role, text, sent_at (ISO 8601 or milliseconds).
 
     Optional: person (the author's id; default: the author), to (the person an answer is for), covers (the ids of the
-    turns that a summary is made of), status, audience (default public), parent, open_to_parent, vector and embedder.
+    turns that a summary is made of), awaits_summary, status, audience (default public), parent, open_to_parent, vector
+    and embedder.
     Raises TransferError naming file and line.
     """
     try:
@@ -188,7 +198,8 @@ def parsed(line: bytes, where: str) -> Exported:
     audience = _audience(found.get("audience", "public"), where)
     room = Conversation(audience, parent, bool(parent) and found.get("open_to_parent") is True)
     embedder = _text(found, "embedder", where) if found.get("embedder") else None
-    one = Exported(turn, room, _vector(found.get("vector"), where), embedder)
+    awaits = found.get("awaits_summary") is True
+    one = Exported(turn, room, _vector(found.get("vector"), where), embedder, awaits)
     try:
         one.scope("anybody's", "anybody")
     except ScopeError as error:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import redis.asyncio
 
+from bot.apps.history import History
 from memory.memory import Memory
 
 
@@ -25,6 +26,14 @@ def trips(client: "redis.asyncio.Redis", monkeypatch: pytest.MonkeyPatch) -> lis
 
 async def test_a_turn_is_four_round_trips(talk, trips):
     bot = talk("Warm up.", "Rex.")
+    await bot.say("My dog is called Rex")
+    trips.clear()
+    await bot.say("What is my dog called?")
+    assert len(trips) == 4
+
+
+async def test_a_history_costs_no_round_trip(talk, trips):
+    bot = talk("Warm up.", "Rex.", history=History(2, 1, 1))
     await bot.say("My dog is called Rex")
     trips.clear()
     await bot.say("What is my dog called?")

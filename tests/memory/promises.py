@@ -131,6 +131,8 @@ class Plain:
         self.rooms: dict[str, Heard] = {}
         self.waiting: set[str] = set()  # rooms whose turns upkeep has yet to tell who reads them now
         self.anew: dict[str, int] = {}
+        self.pending: set[Name] = set()  # what awaits a summary
+        self.covered: dict[Name, Name] = {}  # by which summary
         self.paused: set[str] = set()
         self.days: int | None = None
         self._numbers = count(1)
@@ -184,7 +186,7 @@ class Plain:
 
     # What is said, changed, forgotten
 
-    def remember(self, scope: Scope, turn: Turn, *, live: bool, embedded: bool) -> bool:
+    def remember(self, scope: Scope, turn: Turn, *, live: bool, embedded: bool, due: bool = False) -> bool:
         asked = turn.id.removesuffix(".reply") if turn.role == "assistant" else turn.id
         unwanted = scope.person in self.paused or (asked != turn.id and (scope.conversation, asked) not in self.said)
         if (live and unwanted) or (scope.conversation, turn.id) in self.said:
@@ -192,7 +194,32 @@ class Plain:
         self.tell(scope, trusted=False)
         self._last = next(self._numbers)
         self.said[scope.conversation, turn.id] = Said(turn, self._last, embedded)
+        if due:
+            self.pending.add((scope.conversation, turn.id))
         return True
+
+    def awaiting(self, room: str) -> list[Turn]:
+        return self.order(name for name in self.pending if name[0] == room)
+
+    def summarise(self, summary: Turn, *, embedded: bool) -> None:
+        """Take the summary of turns that await one."""
+        name = (summary.conversation, summary.id)
+        self._last = next(self._numbers)
+        self.said[name] = Said(summary, self._last, embedded)
+        for source in summary.covers:
+            self.pending.remove((summary.conversation, source))
+            self.covered[summary.conversation, source] = name
+
+    def uncover(self, names: Iterable[Name]) -> list[Said]:
+        """Forget the summaries of turns, and summaries themselves: what else they cover awaits another."""
+        over = {self.covered.get(name, name) for name in names}
+        gone = [name for name in over if name in self.said and self.said[name].turn.role == "summary"]
+        for name in gone:
+            sources = [source for source, summary in self.covered.items() if summary == name]
+            for source in sources:
+                del self.covered[source]
+                self.pending.add(source)
+        return [self.said.pop(name) for name in gone]
 
     def edit(self, name: Name, text: str, *, embedded: bool) -> bool:
         if name not in self.said:
@@ -224,7 +251,9 @@ class Plain:
         """Forget turns and the answers to them; return them."""
         gone = dict.fromkeys(names)
         gone |= dict.fromkeys((room, f"{turn}.reply") for room, turn in [*gone])
-        return [self.said.pop(name) for name in gone if name in self.said]
+        summaries = self.uncover(gone)
+        self.pending -= gone.keys()
+        return summaries + [self.said.pop(name) for name in gone if name in self.said]
 
     def expire(self, now: int) -> list[Said]:
         if self.days is None:
@@ -241,8 +270,10 @@ class Plain:
     def begin_anew(self, room: str) -> None:
         self.anew[room] = self._last
 
-    def recent(self, room: str, most: int) -> list[Turn]:
-        there = self.order(name for name in self.said if name[0] == room)[-most:]
+    def recent(self, room: str, most: int, *, pending: bool = False) -> list[Turn]:
+        spoken = self.order(name for name, one in self.said.items() if name[0] == room and one.turn.role != "summary")
+        waits = self.pending if pending else ()
+        there = [turn for turn in spoken if turn in spoken[-most:] or (room, turn.id) in waits]
         return [turn for turn in there if self.said[room, turn.id].number > self.anew.get(room, 0)]
 
     def speakers(self, room: str) -> set[str]:

@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from ulid import ULID
 
-from memory import connect, index
+from memory import connect, index, summaries
 from memory.errors import LoreError, ScopeError
 from memory.keys import Keys
 from memory.memory import Memory
+from memory.pending import Due
 from memory.records import Recalled, Status, Turn, Which, answer_id
 from memory.scope import Audience, Operator, Scope
 from memory.selection import Place
@@ -31,6 +32,7 @@ from tests.fakes import ToyEmbedder
 from tests.memory.promises import DAY, HOSTILE, NOBODY, TENANTS, Name, Plain, Room, Said, Town
 from tests.platforms.victims import kill_redis
 
+DUE = Due(3, "a job that names nobody")
 ALL = 1000  # more turns than there ever are
 MOST = 130  # turns; a search returns 150
 FLAVOURS = ("", "cat ", "tea in Kyoto | -(piano) ", "\u00e9\U0001f415\x00\n", "{*} @reach:[1 2] ", "cake " * 150)
@@ -144,7 +146,7 @@ class Promises(RuleBasedStateMachine):
         town, here = self.places[room]
         scope = self._scope(town, here, who)
         turns = [self._turn(here.id, who, day, tick + more, flavour) for more in range(number)]
-        if await self._remember(town, scope, turns, live=live):
+        if await self._remember(town, scope, turns, live=live, due=bool(flavour % 3)):
             self._told(here)
         await self._look(town, room + tick)
 
@@ -153,11 +155,11 @@ class Promises(RuleBasedStateMachine):
         town, here = self.places[room]
         plain, scope = self.plain[town.name], self._scope(town, here, who)
         turn = self._turn(here.id, who, 0, tick, flavour)
-        window = 1 + tick
-        recent = plain.recent(here.id, window)
-        context = await self.memory.hear(scope, turn, k=ALL, window=window)
+        window, due = 1 + tick, bool(flavour % 3)
+        recent = plain.recent(here.id, window, pending=due)
+        context = await self.memory.hear(scope, turn, k=ALL, window=window, due=DUE if due else None)
         assert context.paused == (scope.person in plain.paused)
-        new = plain.remember(scope, turn, live=True, embedded=not self.embedder.error)
+        new = plain.remember(scope, turn, live=True, embedded=not self.embedder.error, due=due)
         assert context.new == new
         self._note(town, turn, new)
         itself = (here.id, turn.id)
@@ -175,6 +177,31 @@ class Promises(RuleBasedStateMachine):
                 status=Status.CUT,
             )
             await self._remember(town, scope, [answer], live=True)
+
+    @step(room=rooms, who=people, count=st.integers(1, 6), flavour=picks, changed=flips)
+    async def summarise(self, room: int, who: int, count: int, flavour: int, changed: bool) -> None:
+        """Summarise what awaits it; in vain where it is changed before."""
+        town, here = self.places[room]
+        plain, scope = self.plain[town.name], self._scope(town, here, who)
+        assert list(await self.memory.awaiting(scope, ALL)) == plain.awaiting(here.id)
+        sources = await self.memory.awaiting(scope, count)
+        if not sources or len(plain.said) >= MOST:
+            return
+        text = self._text(flavour)
+        if changed and flavour % 2:
+            name = (here.id, sources[flavour % len(sources)].id)
+            if flavour % 4 == 1:
+                await self._forget(town, Operator(town.name), Which(turns=(name,)))
+            else:
+                await self._edit(town, scope, name, self._text(flavour))
+            assert not await self.memory.summarise(scope, sources, text, person="lorebot", author="Lorebot")
+            self.dead.append(_word(text))
+        else:
+            assert await self.memory.summarise(scope, sources, text, person="lorebot", author="Lorebot")
+            summary = summaries.of(scope, sources, text, "lorebot", "Lorebot")
+            plain.summarise(summary, embedded=not self.embedder.error)
+            self._note(town, summary, True)
+        await self._look(town, room + who)
 
     @step(room=rooms, which=picks, tick=ticks, flavour=picks)
     async def say_late(self, room: int, which: int, tick: int, flavour: int) -> None:
@@ -214,17 +241,21 @@ class Promises(RuleBasedStateMachine):
             return
         town, (room, turn) = found
         name = (room, HOSTILE[ident] if missing else turn)
+        await self._edit(town, self._scope(town, town.find(room), who), name, self._text(flavour))
+        await self._look(town, pick)
+
+    async def _edit(self, town: Town, scope: Scope, name: Name, text: str) -> None:
         plain = self.plain[town.name]
         old = plain.said.get(name)
-        text = self._text(flavour)
-        done = await self.memory.edit(self._scope(town, town.find(room), who), name[1], text)
+        done = await self.memory.edit(scope, name[1], text)
         assert done == plain.edit(name, text, embedded=not self.embedder.error)
         if old is None:
             self.dead.append(_word(text))
         else:
             self._buried([old])
+            if name in plain.covered:
+                self._buried(plain.uncover([name]))
             self.live[_word(text)] = (town.name, name)
-        await self._look(town, pick)
 
     # What is forgotten
 
@@ -545,13 +576,13 @@ class Promises(RuleBasedStateMachine):
         every = [(town, name) for town in self.towns for name in self.plain[town.name].said]
         return every[pick % len(every)] if every else None
 
-    async def _remember(self, town: Town, scope: Scope, turns: list[Turn], *, live: bool) -> bool:
+    async def _remember(self, town: Town, scope: Scope, turns: list[Turn], *, live: bool, due: bool = False) -> bool:
         plain = self.plain[town.name]
         if len(plain.said) + len(turns) > MOST:
             return False
-        done = await self.memory.remember(scope, turns, live=live)
+        done = await self.memory.remember(scope, turns, live=live, due=DUE if due else None)
         for turn, new in zip(turns, done, strict=True):
-            assert new == plain.remember(scope, turn, live=live, embedded=not self.embedder.error)
+            assert new == plain.remember(scope, turn, live=live, embedded=not self.embedder.error, due=due)
             self._note(town, turn, new)
         return any(done)
 
@@ -654,7 +685,8 @@ class Promises(RuleBasedStateMachine):
         for town in self.towns:
             await self.memory.forget(Operator(town.name), Which())
         kinds = {key.decode().split(":")[1] for key in await self.client.keys(f"{self.keys.namespace}:*")}
-        assert kinds.isdisjoint({"turn", "timeline", "speakers", "spoken"})
+        derived = {"summaries", "pending", "covered", "jobs", "queued"}
+        assert kinds.isdisjoint({"turn", "passage", "timeline", "speakers", "spoken", *derived})
 
 
 async def _held(client: "redis.asyncio.Redis", key: bytes) -> bytes:

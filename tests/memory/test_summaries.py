@@ -238,22 +238,24 @@ async def test_a_job_is_queued_once_until_it_is_done(memory, here, say, keys):
 
 
 async def test_an_export_takes_summaries_along_and_an_import_restores_the_relation(memory, here, say, client, tmp_path):
-    await told(memory, here, say, "one", "two", "three")
+    await told(memory, here, say, "one", "two", "three", "four")
     await summarised(memory, here, "quinoa")
     summary = await _only_summary(memory, here)
     lines = [one.line() async for one in memory.export(here, vectors=True)]
-    assert [json.loads(line).get("covers") for line in lines] == [None, None, None, ["t1", "t2", "t3"]]
+    assert [json.loads(line).get("covers") for line in lines] == [*(None, None, None, ["t1", "t2", "t3"], None)]
     file = tmp_path / "turns.jsonl"
     file.write_text("\n".join(lines))
     keys = Keys(f"test-{ULID()}")
     other = await Memory.open(client, ToyEmbedder(), keys=keys)
     try:
         brought = await other.bring_in(list(read_jsonl(file)), lambda one: one.scope(here.tenant, "ada"))
-        assert (brought.new, brought.known) == (4, 0)
+        assert (brought.new, brought.known) == (5, 0)
+        assert [turn.text for turn in await other.awaiting(here, 9)] == ["four"]
+        assert await other.jobs.waiting() == []
         assert await _only_summary(other, here) == summary
         assert await other.forget(here, Which(turns=(("main", "t1"),))) == Forgotten(2)
         assert await holding(client, keys, "quinoa") == []
-        assert [turn.text for turn in await other.awaiting(here, 9)] == ["two", "three"]
+        assert [turn.text for turn in await other.awaiting(here, 9)] == ["two", "three", "four"]
     finally:
         await index.drop(client, keys)
 
