@@ -225,7 +225,10 @@ class Session(asyncio.Protocol):
             reply = await work
         except LoreError as error:
             reply = replies.error(str(error))
-        except Exception as error:  # its text may quote what the client said
+        except (Exception, asyncio.CancelledError) as error:  # its text may quote what the client said
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
             where = "".join(traceback.format_tb(error.__traceback__))
             log.error(
                 "command_failed", command=request.name.decode(errors="replace"), kind=type(error).__name__, at=where
