@@ -134,7 +134,7 @@ class ToyReranker:
 class ToyCommands:
     """Answers `LLM.*` with what a test can foresee, and keeps objects in a dict: name -> (kind, expires)."""
 
-    names = frozenset(("LLM.ECHO", "LLM.REPLY", "LLM.WAIT", "LLM.FAIL", "LLM.BREAK", "LLM.CREATE"))
+    names = frozenset(("LLM.ECHO", "LLM.REPLY", "LLM.WAIT", "LLM.FAIL", "LLM.BREAK", "LLM.CANCEL"))
 
     def __init__(self) -> None:
         self.objects: dict[bytes, tuple[str, int | None]] = {}
@@ -152,9 +152,8 @@ class ToyCommands:
             raise CommandError("no model is called that; LLM.LIST\nlists them")
         if name == "LLM.BREAK":
             raise ValueError(f"cannot read {arguments!r}")
-        if name == "LLM.CREATE":
-            self.objects[arguments[0]] = (arguments[1].decode(), None)
-            return OK
+        if name == "LLM.CANCEL":
+            raise asyncio.CancelledError
         self.waiting += 1
         try:
             await self.go.wait()

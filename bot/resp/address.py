@@ -9,7 +9,7 @@ from redis.asyncio.sentinel import SentinelConnectionPool
 
 from memory.errors import RedisUnavailable
 
-PATIENCE = 5.0  # seconds to connect
+CONNECT = 5.0  # seconds
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
@@ -20,7 +20,7 @@ async def connect(client: "redis.asyncio.Redis", protocol: P) -> P:
     Raises RedisUnavailable where nothing answers, LoreError where the embedded server cannot be started.
     """
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(CONNECT):
             await _reach(client, protocol)
     except (OSError, TimeoutError, exceptions.RedisError) as error:
         raise RedisUnavailable("Redis does not answer; check that it runs and that REDIS_URL points to it") from error

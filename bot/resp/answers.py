@@ -1,5 +1,6 @@
 """What a command that is not simply passed on means: an answer at once, some work, or Redis after all."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -29,7 +30,7 @@ _ATTACKS = frozenset((b"POST", b"HOST:"))  # a web page that has a browser talk 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all clients of a gateway share. limits: once logged in."""
+    """What all clients of a gateway share. limits: once logged in; connecting: held while connecting to Redis."""
 
     commands: Commands
     names: frozenset[bytes]
@@ -38,6 +39,7 @@ class Shared:
     local: Local
     password: SecretStr | None
     limits: Limits
+    connecting: asyncio.Semaphore
 
 
 class Line(Protocol):

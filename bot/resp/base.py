@@ -1,9 +1,9 @@
 """What the gateway asks of whoever answers `LLM.*`, and what it answers with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, Union
 
-Reply = Union[int, float, str, bytes, "Simple", dict[str, "Reply"], Sequence["Reply"], None]
+Reply = Union[int, float, str, bytes, "Simple", Mapping[str, "Reply"], Sequence["Reply"], None]
 
 
 class Simple(str):

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 import redis.asyncio
+import structlog
 from pydantic import SecretStr
 
 from bot.errors import SettingsError
@@ -19,8 +20,12 @@ from bot.resp.local import Local
 from bot.resp.requests import AFTER_LOGIN, Limits
 from bot.resp.session import Session
 from memory import tasks
+from memory.errors import RedisError
+
+log = structlog.get_logger()
 
 BACKLOG = 1024  # connections that wait to be accepted
+CONNECTING = 64  # to Redis at a time; 511 wait there, and a Unix socket fails for those beyond
 
 
 class Gateway:
@@ -54,6 +59,7 @@ class Gateway:
             local=Local(commands, client, namespace),
             password=password,
             limits=limits,
+            connecting=asyncio.Semaphore(CONNECTING),
         )
         self._most_clients = most_clients
         self._server: asyncio.Server | None = None
@@ -105,7 +111,10 @@ class Gateway:
             session.abort()
         await self._left()
         await asyncio.gather(*self._ends)
-        await self._guest.delete()
+        try:
+            await self._guest.delete()
+        except RedisError as error:  # the next gateway to start sweeps it
+            log.warning("gateway_user_left", user=self._guest.name, reason=str(error))
 
     async def __aenter__(self) -> "Gateway":
         """Start."""

@@ -5,6 +5,7 @@ have gone through, and those after it wait for it. A client that does not read i
 """
 
 import asyncio
+import socket
 import traceback
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from memory.errors import LoreError, RedisUnavailable
 
 UNDER_WAY = 1000  # commands that Redis may owe a client replies to
 UNREAD = 2**18  # bytes of commands that wait here before no more are read
+PATIENCE = 30.0  # seconds in which Redis has to take us, as long as other commands have
 FAREWELL = 5.0  # seconds in which a client may read what was said last
 
 _LOST = replies.error("the connection to Redis was lost; connect again")
@@ -67,6 +69,8 @@ class Session(asyncio.Protocol):
         """Begin."""
         assert isinstance(transport, asyncio.Transport)
         self._socket = self._transport = transport
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a machine that vanished is noticed
 
     def data_received(self, data: bytes) -> None:
         """Take commands, or parts of them."""
@@ -131,7 +135,8 @@ class Session(asyncio.Protocol):
     async def upstream(self) -> Upstream:
         """Return the connection to Redis, made where there is none; raises LoreError."""
         if self.connected is None:
-            self.connected = await self._open()
+            async with self._shared.connecting:
+                self.connected = await self._open()
         return self.connected
 
     def admit(self) -> None:
@@ -220,7 +225,10 @@ class Session(asyncio.Protocol):
             reply = await work
         except LoreError as error:
             reply = replies.error(str(error))
-        except Exception as error:  # its text may quote what the client said
+        except (Exception, asyncio.CancelledError) as error:  # its text may quote what the client said
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
             where = "".join(traceback.format_tb(error.__traceback__))
             log.error(
                 "command_failed", command=request.name.decode(errors="replace"), kind=type(error).__name__, at=where
@@ -244,24 +252,31 @@ class Session(asyncio.Protocol):
         return None
 
     async def _open(self) -> Upstream:
-        guest, upstream = self._shared.guest, await address.connect(self._shared.client, Upstream(self))
+        upstream = await address.connect(self._shared.client, Upstream(self))
         try:
-            hello = (b"HELLO", b"%d" % self.state.protocol, b"AUTH", guest.name.encode(), guest.secret)
-            reply = await upstream.ask(*hello)
-            if reply.startswith(b"-WRONGPASS"):  # Redis was restarted, and forgot the user
-                await guest.make()
-                reply = await upstream.ask(*hello)
-            if reply.startswith(b"-"):
-                raise RedisUnavailable(
-                    f"Redis refuses the gateway's user: {reply[1:].decode(errors='replace').strip()}"
-                )
-            for fact in self.state.facts.values():
-                await upstream.ask(*fact)
+            async with asyncio.timeout(PATIENCE):
+                await self._introduce(upstream)
+        except TimeoutError:
+            upstream.close()
+            raise RedisUnavailable("Redis is too busy to take another connection; try again in a moment") from None
         except BaseException:
             upstream.close()
             raise
         upstream.pause(self._full)
         return upstream
+
+    async def _introduce(self, upstream: Upstream) -> None:
+        """Log in as the guest, and say what the client has said of itself."""
+        guest = self._shared.guest
+        hello = (b"HELLO", b"%d" % self.state.protocol, b"AUTH", guest.name.encode(), guest.secret)
+        reply = await upstream.ask(*hello)
+        if reply.startswith(b"-WRONGPASS"):  # Redis was restarted, and forgot the user
+            await guest.make()
+            reply = await upstream.ask(*hello)
+        if reply.startswith(b"-"):
+            raise RedisUnavailable(f"Redis refuses the gateway's user: {reply[1:].decode(errors='replace').strip()}")
+        for fact in self.state.facts.values():
+            await upstream.ask(*fact)
 
     def _regulate(self) -> None:
         """Read from the client only while what it sends is taken."""

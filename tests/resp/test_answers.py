@@ -79,6 +79,7 @@ async def test_an_error_says_what_to_do_and_an_unexpected_one_tells_nothing(door
     wire = await door.wire()
     assert await wire.ask("LLM.FAIL") == b"-ERR no model is called that; LLM.LIST lists them\r\n"
     assert await wire.ask("LLM.BREAK s3cr3t") == b"-ERR internal error\r\n"
+    assert await wire.ask("LLM.CANCEL") == b"-ERR internal error\r\n"
     assert await wire.ask("PING") == b"+PONG\r\n"
     logged = "".join(capsys.readouterr())
     assert "LLM.BREAK" in logged
@@ -392,6 +393,18 @@ async def test_a_reply_longer_than_memory_wants_to_hold_comes_through(door, plai
     assert await guest.get(f"{plain}big") == value
     await guest.rpush(f"{plain}list", *range(20_000))
     assert await guest.lrange(f"{plain}list", 0, -1) == [b"%d" % number for number in range(20_000)]
+
+
+async def test_a_slow_reader_gets_everything_in_the_end(door, client, plain):
+    value = b"x" * 100_000
+    await client.set(f"{plain}big", value)
+    wire = await door.wire()
+    wire.send(f"GET {plain}big\r\nLLM.ECHO y\r\nGET {plain}big\r\n".encode() * 100)
+    other = await door.wire()
+    assert await other.ask("PING") == b"+PONG\r\n"
+    big = b"$100000\r\n" + value + b"\r\n"
+    for _ in range(100):
+        await wire.read(big + b"*1\r\n$1\r\ny\r\n" + big)
 
 
 async def test_a_command_over_the_limit_is_refused(gate):
