@@ -74,14 +74,23 @@ def ids(batch: Batch, keys: StoreKeys, after: int | None, most: int) -> Answer[l
 
 
 def nearest(
-    batch: Batch, keys: StoreKeys, options: StoreOptions, vector: Vector, k: int, where: Sequence[Condition]
+    batch: Batch,
+    keys: StoreKeys,
+    options: StoreOptions,
+    vector: Vector,
+    k: int,
+    where: Sequence[Condition],
+    *,
+    texts: bool = True,
 ) -> Answer[list[Near]]:
-    """Ask for the items nearest to a vector that was checked."""
+    """Ask for the items nearest to a vector that was checked; texts: with what they hold, not only where they are."""
     within = clause(where, options.numeric)
     most = _most(k, options)
     # RediSearch writes 12 digits, which is all that a float32 has. It is less than a float64 has, and the cosine of a
     # float16 is that of what it rounds to once it has length 1: these are worked out here.
-    returned: list[Argument] = ["distance", "text", "metadata", *([] if options.dtype == "float32" else ["vector"])]
+    returned: list[Argument] = ["distance", *(["text", "metadata"] if texts else [])]
+    if options.dtype != "float32":
+        returned.append("vector")
     return batch.ask(
         *("FT.SEARCH", keys.index),
         f"({within.text})=>[KNN {most} @vector $vector EF_RUNTIME $ef AS distance]",
@@ -139,7 +148,7 @@ def _id(key: bytes) -> int:
 
 
 def _shown(row: Mapping[bytes, bytes]) -> tuple[str, dict[str, Value]]:
-    return row[b"text"].decode(), json.loads(row[b"metadata"])
+    return row.get(b"text", b"").decode(), json.loads(row.get(b"metadata", b"{}"))
 
 
 def _item(id: int, reply: Sequence[Any], dtype: DType) -> Item | None:

@@ -167,15 +167,19 @@ class Store:
         """Ask what there is of the store, in a batch of the caller's."""
         return store_search.look(batch, self._keys)
 
-    async def knn(self, vector: Numbers, k: int = 10, where: Sequence[Condition] = ()) -> list[Near]:
+    async def knn(
+        self, vector: Numbers, k: int = 10, where: Sequence[Condition] = (), *, texts: bool = True
+    ) -> list[Near]:
         """Return the k nearest items that meet every condition, the nearest first; of one distance, the smaller id.
+
+        texts: False: without their texts and metadata, which is quicker.
 
         Raises VectorError, also for a vector of another size, and StoreError for a condition that cannot be asked.
         """
-        return await self._asked(lambda batch: self.ask_knn(batch, vector, k, where))
+        return await self._asked(lambda batch: self.ask_knn(batch, vector, k, where, texts=texts))
 
     def ask_knn(
-        self, batch: Batch, vector: Numbers, k: int = 10, where: Sequence[Condition] = ()
+        self, batch: Batch, vector: Numbers, k: int = 10, where: Sequence[Condition] = (), *, texts: bool = True
     ) -> Answer[list[Near]]:
         """Ask what `knn` returns, in a batch of the caller's.
 
@@ -185,7 +189,8 @@ class Store:
         asked = checked(vector, self.options.dtype, self.options.metric)
         _same(len(asked), self.options.dim or len(asked))
         look = self.ask_look(batch)
-        return _Checked(look, store_search.nearest(batch, self._keys, self.options, asked, k, where), len(asked))
+        found = store_search.nearest(batch, self._keys, self.options, asked, k, where, texts=texts)
+        return _Checked(look, found, len(asked))
 
     async def search(self, text: str, k: int = 10, where: Sequence[Condition] = ()) -> list[Found]:
         """Return the k items that share most with the words of a text, by BM25, the best first.

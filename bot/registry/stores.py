@@ -96,25 +96,35 @@ class Stores:
         return await (await self.open(name, owner=owner)).store.size()
 
     async def knn(
-        self, name: str, query: str | Vector, k: int = 10, where: Sequence[Condition] = (), *, owner: str = OPERATOR
+        self,
+        name: str,
+        query: str | Vector,
+        k: int = 10,
+        where: Sequence[Condition] = (),
+        *,
+        owner: str = OPERATOR,
+        texts: bool = True,
     ) -> list[Near]:
-        """Return the k items nearest to a text or a vector, the nearest first: one round trip where nothing changed."""
+        """Return the k items nearest to a text or a vector, the nearest first; texts: with what they hold.
+
+        One round trip for a vector where the store is the one that was last searched under this name.
+        """
         if isinstance(query, str):
             opened = await self.open(name, owner=owner)
-            return await opened.store.knn((await self._embed(opened, [query]))[0], k, where)
+            return await opened.store.knn((await self._embed(opened, [query]))[0], k, where, texts=texts)
         while True:
             last = self._last.get((owner, name)) or await self._remembered(name, owner)
             batch = Batch(self._client)
             seen = self._objects.look_up(batch, name, owner=last.named.owner)
-            found = last.store.ask_knn(batch, query, k, where)
+            found = last.store.ask_knn(batch, query, k, where, texts=texts)
             await batch.send()
             now = seen.value
             if now is not None and now.version == last.named.version:
                 try:
                     return found.value
                 except StoreNotReady:
-                    return await last.store.knn(query, k, where)
-            del self._last[owner, name]
+                    return await last.store.knn(query, k, where, texts=texts)
+            self._last.pop((owner, name), None)
 
     async def search(
         self, name: str, text: str, k: int = 10, where: Sequence[Condition] = (), *, owner: str = OPERATOR

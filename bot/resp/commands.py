@@ -173,7 +173,8 @@ class Commands:
         k = told.number("--K", 10, least=1, most=MOST_K)
 
         async def near() -> Reply:
-            return [[one.id, one.distance] for one in await self._stores.knn(told.plain[0], query, k)]
+            found = await self._stores.knn(told.plain[0], query, k, texts=False)
+            return [[one.id, one.distance] for one in found]
 
         return await _within(told, near)
 
