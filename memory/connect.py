@@ -24,6 +24,11 @@ _OPTIONS: dict[str, Any] = {
     "client_name": "lorebot",
 }
 
+# Beyond so many connections a command waits for one: left to itself, redis-py refuses the hundred-and-first, and a
+# thousand that connect at once overrun the server's backlog.
+MOST = 100
+PATIENCE = 30  # seconds
+
 SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 
 
@@ -57,7 +62,8 @@ def client(url: str, *, ensure: Callable[[], Awaitable[None]] | None = None) -> 
             options.pop("socket_keepalive")
         if scheme.endswith("+sentinel"):
             return _through_sentinel(url, options)
-        found = redis.asyncio.Redis.from_url(url, **options)
+        pool = redis.asyncio.BlockingConnectionPool.from_url(url, **options, max_connections=MOST, timeout=PATIENCE)
+        found = redis.asyncio.Redis.from_pool(pool)
     except ValueError:
         # The cause is left out: it may quote the password.
         raise RedisUnavailable(
@@ -83,6 +89,7 @@ def _through_sentinel(url: str, options: dict[str, Any]) -> "redis.asyncio.Redis
     service, _, database = parts.path.strip("/").partition("/")
     if not service:
         raise RedisUnavailable("REDIS_URL names no service; it looks like redis+sentinel://HOST:26379/SERVICE")
+    options["max_connections"] = 10 * MOST  # its pool knows no waiting
     options["username"] = unquote(parts.username or "") or None
     options["password"] = unquote(parts.password or "") or None
     if parts.scheme == "rediss+sentinel":

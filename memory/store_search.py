@@ -97,11 +97,19 @@ def nearest(
         *("RETURN", len(returned), *returned),
         *("SORTBY", "distance", "LIMIT", 0, most),
         *parameters({**within.params, "vector": vector.tobytes(), "ef": options.ef_runtime}),
-        read=lambda reply: sorted(_nears(reply, vector, options), key=lambda near: (near.distance, near.id)),
+        read=lambda reply: sorted(_nears(reply, vector, options, texts=texts), key=_order),
     )
 
 
-def _nears(reply: Sequence[Any], vector: Vector, options: StoreOptions) -> list[Near]:
+def _order(near: Near) -> tuple[float, int]:
+    return near.distance, near.id
+
+
+def _nears(reply: Sequence[Any], vector: Vector, options: StoreOptions, *, texts: bool) -> list[Near]:
+    if not texts and options.dtype == "float32":  # a row is the distance alone
+        rows = [(key, flat) for key, flat in zip(reply[1::2], reply[2::2], strict=True) if flat]
+        distances = np.array([flat[1] for _, flat in rows]).astype(np.float32).tolist()
+        return [Near(_id(key), distance, "", {}) for (key, _), distance in zip(rows, distances, strict=True)]
     found = [(_id(key), values(flat)) for key, flat in zip(reply[1::2], reply[2::2], strict=True) if flat]
     return [Near(id, _distance(row, vector, options), *_shown(row)) for id, row in found]
 

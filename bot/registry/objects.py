@@ -132,6 +132,11 @@ class Objects:
         key = self._keys.tenant(owner).object(name)
         return batch.ask("HMGET", key, *_FIELDS, read=_named)
 
+    def ask_version(self, batch: Batch, one: Named) -> Answer[str | None]:
+        """Ask for the version of what has this object's name now; None where nothing has."""
+        key = self._keys.tenant(one.owner).object(one.name)
+        return batch.ask("HGET", key, "version", read=_text)
+
     async def find(self, name: str, *, owner: str = OPERATOR) -> Named | None:
         """Return the object that an owner means by a name: its own, or one that the operator shares."""
         batch = Batch(self._client)
@@ -224,6 +229,10 @@ def checked(name: str) -> str:
     if not name.strip() or not name.isprintable() or len(name.encode("utf-8", "surrogatepass")) > LONGEST_NAME:
         raise ObjectError(f"a name has 1 to {LONGEST_NAME} bytes of printable characters; got {name[:40]!r}")
     return name
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode()
 
 
 def _named(row: Sequence[bytes | None]) -> Named | None:

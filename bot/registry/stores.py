@@ -115,11 +115,10 @@ class Stores:
         while True:
             last = self._last.get((owner, name)) or await self._remembered(name, owner)
             batch = Batch(self._client)
-            seen = self._objects.look_up(batch, name, owner=last.named.owner)
+            seen = self._objects.ask_version(batch, last.named)
             found = last.store.ask_knn(batch, query, k, where, texts=texts)
             await batch.send()
-            now = seen.value
-            if now is not None and now.version == last.named.version:
+            if seen.value == last.named.version:
                 try:
                     return found.value
                 except StoreNotReady:

@@ -18,7 +18,6 @@ from bot.registry.stores import Stores
 from bot.resp.base import Reply
 from bot.resp.options import Arguments, parse, whole
 from memory.embedder import Vector
-from memory.errors import VectorError
 from memory.store_items import New
 
 LONGEST_TIMEOUT = 24 * 3600 * 1000  # milliseconds
@@ -247,9 +246,7 @@ def _wanted(told: Arguments, option: str) -> str:
 def _vector(told: Arguments) -> Vector | None:
     if "--EMBEDDING" not in told.values:
         return None
-    found: Vector = np.array(floats(told.values["--EMBEDDING"], "--EMBEDDING"))
-    if not np.isfinite(found).all():
-        raise VectorError("--EMBEDDING: every number must be finite")
+    found: Vector = np.array(floats(told.values["--EMBEDDING"], "--EMBEDDING"), dtype=np.float64)
     return found
 
 
@@ -264,7 +261,9 @@ def _place(params: dict[str, Any], name: str) -> str | None:
 async def _within(told: Arguments, do: Callable[[], Awaitable[Reply]]) -> Reply:
     """Do something within --TIMEOUT milliseconds; nil where it takes longer. 0, the default: as long as it takes."""
     milliseconds = told.number("--TIMEOUT", 0, most=LONGEST_TIMEOUT)
-    timeout = asyncio.timeout(milliseconds / 1000 if milliseconds else None)
+    if not milliseconds:
+        return await do()
+    timeout = asyncio.timeout(milliseconds / 1000)
     try:
         async with timeout:
             return await do()

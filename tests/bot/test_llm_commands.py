@@ -37,6 +37,7 @@ async def test_create_replies_one_or_zero(llm):
 
 
 async def test_an_unknown_type_or_option_names_itself(llm):
+    await llm("LLM.CREATE-VECTOR-STORE there")
     for line, told in (
         ("LLM.CREATE-LLM m --TYPE cohere", "cohere is no type of model"),
         ("LLM.CREATE-VECTOR-STORE s --TYPE flat", "flat is no type of vector store"),
@@ -53,7 +54,7 @@ async def test_an_unknown_type_or_option_names_itself(llm):
         ("LLM.CREATE-APP a --LLM nope", "no model called nope"),
         ("LLM.KNN s --K x text", "--K: a whole number"),
         ("LLM.KNN s --EMBEDDING 1,a", "--EMBEDDING: numbers between commas"),
-        ("LLM.KNN s --EMBEDDING 1,nan", "--EMBEDDING: every number must be finite"),
+        ("LLM.KNN there --EMBEDDING 1,nan", "not finite"),
         ("LLM.ADD s --ID -1 text", "--ID: a whole number from 0"),
         ("LLM.ADD s --TIMEOUT soon text", "--TIMEOUT: a whole number"),
         ("LLM.KNN s", "LLM.KNN needs --EMBEDDING or a text"),

@@ -115,3 +115,10 @@ async def test_an_address_cannot_change_what_the_code_relies_on(redis_url):
     await client.set("here", "yes", px=1000)
     assert await client.get("here") == b"yes"
     await connect.close(client)
+
+
+async def test_a_thousand_commands_at_once_wait_for_connections_and_none_is_refused(client):
+    pushing = [client.execute_command("BLPOP", f"nothing-{number}", 0.05) for number in range(50)]
+    asking = [client.execute_command("ECHO", number) for number in range(1000)]
+    assert (await asyncio.gather(*pushing, *asking))[50:] == [str(number).encode() for number in range(1000)]
+    assert len(client.connection_pool._available_connections) <= connect.MOST
