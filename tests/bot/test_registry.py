@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.apps.runs import Composed, Ran
-from bot.errors import ObjectError, ObjectMissing, PromptError
+from bot.errors import ModelUnavailable, ObjectError, ObjectMissing, PromptError
 from bot.models.base import Piece
 from bot.registry.apps import Run
 from bot.registry.models import address
@@ -16,6 +16,7 @@ from bot.registry.objects import How, Kind, Objects
 from bot.registry.parameters import Http, LlmRef, read
 from bot.registry.secrets import Vault, hidden, new_secret
 from memory.store_items import New
+from tests.openai_like import OpenAILike, self_signed
 
 GUILD = "discord:1"
 
@@ -309,6 +310,24 @@ async def test_a_silent_model_is_given_up_and_the_parameter_is_named(registry, o
     await registry.apps.create("hello", {"llm": "gpt"})
     with pytest.raises(Exception, match=r"http\.socket_timeout of the model gpt"):
         await ran(registry, "hello", "Hi")
+
+
+async def test_certificates_are_verified_unless_that_is_switched_off(registry, tmp_path):
+    """redis-llm does not verify them unless told to."""
+    async with OpenAILike(self_signed(tmp_path)) as server:
+        for name, http in (("safe", {}), ("unsafe", {"enable_certificate_verification": False})):
+            await registry.models.create(name, {"base_url": server.address, "http": http})
+            await registry.apps.create(name + "-hello", {"llm": name})
+        with pytest.raises(ModelUnavailable, match="certificate"):
+            await ran(registry, "safe-hello", "Hi")
+        assert (await ran(registry, "unsafe-hello", "Hi")).answer == "You said: Hi"
+
+
+async def test_a_proxy_is_gone_through(registry, openai):
+    proxy = {"proxy_host": "http://127.0.0.1", "proxy_port": int(openai.address.rpartition(":")[2])}
+    await registry.models.create("gpt", {"base_url": "http://model.invalid", "http": proxy})
+    await registry.apps.create("hello", {"llm": "gpt"})
+    assert (await ran(registry, "hello", "Hi")).answer == "You said: Hi"
 
 
 # Vector stores

@@ -117,20 +117,22 @@ async def test_a_chat_s_history_survives_kill_9_of_all(serve, openai):
 
 
 async def test_long_conversations_are_summarised_beside_and_nothing_falls_between(serve, openai):
-    def answer(prompt: str) -> str:
-        return "They count." if prompt.startswith("Summarise") or "Summar" in prompt[:200] else "Go on."
+    def summarising() -> list[str]:
+        return [prompt for prompt in openai.prompts if prompt.startswith("Write a concise")]
 
-    openai.answer = answer
+    openai.answer = lambda prompt: "They count." if prompt in summarising() else "Go on."
     client = (await serve()).client()
     await client.execute_command("LLM.CREATE-LLM", "model")
     history = json.dumps({"summary_cnt": 6, "msg_ctx_cnt": 2})
     await client.execute_command("LLM.CREATE-CHAT", "chat", "--LLM", "model", "--HISTORY", history)
-    said = [f"word{number}" for number in range(12)]
+    said = [f"word{number:02}" for number in range(12)]
     for at, word in enumerate(said):
         await client.execute_command("LLM.RUN", "chat", f"My word is {word}")
-        prompt = openai.prompts[-1] if "My word is" in openai.prompts[-1] else openai.prompts[-2]
-        summarised = "".join(one for one in openai.prompts if "conversation" in one[:300] and one != prompt)
-        assert all(before in prompt or before in summarised for before in said[:at])
+        prompt = next(one for one in reversed(openai.prompts) if one not in summarising())
+        assert [one for one in said[:at] if one not in prompt and one not in "".join(summarising())] == []
+    async with asyncio.timeout(20):
+        while len(summarising()) < 4:  # 24 messages, 6 a summary
+            await asyncio.sleep(0.01)
     await client.aclose()
 
 
