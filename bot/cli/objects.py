@@ -66,7 +66,7 @@ def parameters(params: str | None, single: Sequence[str]) -> dict[str, Any]:
 def told(created: Created, kind: Kind, name: str) -> None:
     """Say what came of creating. Raises ObjectError where there is one already."""
     if not created.made:
-        raise ObjectError(f"there is a {kind.spoken} called {name} already; remove it, or make it anew with --replace")
+        raise ObjectError(f"there is {kind.article} {kind.spoken} called {name} already; make it anew with --replace")
     print(f"The {kind.spoken} {name} is {'made anew' if created.replaced else 'made'}.")
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -12,13 +12,15 @@ from pydantic import SecretStr
 from bot.errors import ObjectError
 from bot.models import weights
 from bot.models.base import ChatModel
-from bot.models.endpoint import OPENAI, Endpoint
 from bot.registry import parameters
 from bot.registry.objects import DEFAULT, OPERATOR, Created, How, Kind, Named, Objects
 from bot.registry.parameters import AzureOpenAI, LlmRef, Local, OpenAI
 from bot.registry.secrets import Vault
 from bot.settings import DEFAULT_CHAT_MODEL, DEFAULT_EMBED_MODEL, Settings
 from memory.embedder import Embedder
+
+if TYPE_CHECKING:
+    from bot.models.endpoint import Endpoint
 
 MOST_KEPT = 200  # models that are ready; beyond it the one that was made first is closed
 
@@ -192,8 +194,10 @@ class Models:
             raise ObjectError(f"the model {named.name} has no embedding_deployment_id, so it can't embed")
         return shape.embedding_deployment_id
 
-    def _endpoint(self, named: Named, shape: OpenAI | AzureOpenAI, purpose: Literal["chat", "embedding"]) -> Endpoint:
+    def _endpoint(self, named: Named, shape: OpenAI | AzureOpenAI, purpose: Literal["chat", "embedding"]) -> "Endpoint":
         """Return where a model answers. Raises ObjectError where its key cannot be had."""
+        from bot.models.endpoint import OPENAI, Endpoint  # heavy
+
         http = shape.http
         key = None if shape.api_key is None else self._vault.open(shape.api_key)
         base, path = self._azure(shape), None

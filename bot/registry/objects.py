@@ -59,6 +59,11 @@ class Kind(StrEnum):
         """What people call it."""
         return {"llm": "model", "store": "vector store", "app": "app"}[self.value]
 
+    @property
+    def article(self) -> str:
+        """What stands before that."""
+        return "an" if self is Kind.APP else "a"
+
 
 @dataclass(frozen=True, slots=True)
 class Named:
@@ -123,7 +128,7 @@ class Objects:
         outcome, *was = answer.value
         if outcome == "other":
             raise ObjectError(
-                f"{name} is {_a(Kind(was[0]))} and no {kind.spoken}; remove it first, or take another name"
+                f"{name} is {Kind(was[0]).article} {Kind(was[0]).spoken} and no {kind.spoken}; remove it first, or take another name"
             )
         return Created(True, version, was[0]) if outcome == "made" else Created(False)
 
@@ -157,7 +162,7 @@ class Objects:
         if found is None:
             raise ObjectMissing(f"there is no {kind.spoken} called {name}; create it, or see `lorebot {kind} list`")
         if found.kind is not kind:
-            raise ObjectError(f"{name} is {_a(found.kind)} and no {kind.spoken}")
+            raise ObjectError(f"{name} is {found.kind.article} {found.kind.spoken} and no {kind.spoken}")
         return found
 
     async def list(self, kind: Kind | None = None, *, owner: str = OPERATOR) -> list[Named]:
@@ -240,7 +245,3 @@ def _named(row: Sequence[bytes | None]) -> Named | None:
         return None
     kind, name, owner, type_, params, version, shared = (value.decode() if value is not None else "" for value in row)
     return Named(Kind(kind), name, owner, type_, json.loads(params), version, shared == "1")
-
-
-def _a(kind: Kind) -> str:
-    return f"{'an' if kind is Kind.APP else 'a'} {kind.spoken}"
