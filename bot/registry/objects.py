@@ -127,8 +127,9 @@ class Objects:
         await batch.send()
         outcome, *was = answer.value
         if outcome == "other":
+            other = Kind(was[0])
             raise ObjectError(
-                f"{name} is {Kind(was[0]).article} {Kind(was[0]).spoken} and no {kind.spoken}; remove it first, or take another name"
+                f"{name} is {other.article} {other.spoken} and no {kind.spoken}; remove it, or take another name"
             )
         return Created(True, version, was[0]) if outcome == "made" else Created(False)
 

@@ -20,7 +20,7 @@ def test_a_parameter_that_is_none_is_named(single):
 
 
 def test_what_is_there_already_is_not_replaced_without_a_word():
-    with pytest.raises(ObjectError, match="there is an app called hello already; .* --replace"):
+    with pytest.raises(ObjectError, match=r"there is an app called hello already; .* --replace"):
         told(Created(False), Kind.APP, "hello")
 
 
