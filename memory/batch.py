@@ -23,6 +23,10 @@ class Answer(Generic[T]):
         self._read = read
         self._reply: Any = _NOT_SENT
 
+    def take(self, reply: Any) -> None:
+        """Take in what the command answered: a raw reply, or an error of redis-py's."""
+        self._reply = reply
+
     @property
     def value(self) -> T:
         """The answer; raises RedisError where Redis refused the command."""
@@ -60,7 +64,7 @@ class Batch:
         except exceptions.RedisError as error:
             raise explained(error) from error
         for answer, reply in zip(answers, replies, strict=True):
-            answer._reply = reply
+            answer.take(reply)
 
 
 async def command(client: "redis.asyncio.Redis", *arguments: Argument) -> Any:

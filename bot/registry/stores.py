@@ -1,6 +1,6 @@
 """Named vector stores: what memory/stores.py keeps, with a model that embeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,7 +38,16 @@ class Opened:
 class Stores:
     """Creates named vector stores, fills and searches them."""
 
-    def __init__(self, client: "redis.asyncio.Redis", keys: Keys, objects: Objects, models: Models) -> None:
+    def __init__(
+        self,
+        client: "redis.asyncio.Redis",
+        keys: Keys,
+        objects: Objects,
+        models: Models,
+        batch: Callable[[], Batch] | None = None,
+    ) -> None:
+        """Take the rooms it works with; batch: what a search by vector travels in, where that must be quick."""
+        self._batch = batch or (lambda: Batch(client))
         self._client = client
         self._keys = keys
         self._objects = objects
@@ -114,7 +123,7 @@ class Stores:
             return await opened.store.knn((await self._embed(opened, [query]))[0], k, where, texts=texts)
         while True:
             last = self._last.get((owner, name)) or await self._remembered(name, owner)
-            batch = Batch(self._client)
+            batch = self._batch()
             seen = self._objects.ask_version(batch, last.named)
             found = last.store.ask_knn(batch, query, k, where, texts=texts)
             await batch.send()

@@ -23,6 +23,7 @@ from bot.registry.models import Models
 from bot.registry.objects import Objects
 from bot.registry.secrets import Vault
 from bot.registry.stores import Stores
+from bot.resp.line import Line
 from bot.settings import Settings
 from bot.summaries import Summaries
 from bot.wiring import FLOORS, Progress
@@ -74,7 +75,11 @@ async def opened(
         objects = Objects(client, keys)
         models = Models(objects, Vault(settings), settings, _Configured(settings, client, progress))
         stack.push_async_callback(models.close)
-        stores = Stores(client, keys, objects, models)
+        line = Line(client)
+        if working:
+            await line.start()
+            stack.push_async_callback(line.close)
+        stores = Stores(client, keys, objects, models, line.batch)
         options = wiring.chat_options(settings)
         prompts = wiring.prompts(settings)
         summarizers = Summarizers(objects, models, prompts, options, settings.timezone)

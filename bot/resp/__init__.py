@@ -6,6 +6,7 @@ answers.py    what each command that is not simply passed on means for a client
 state.py      what a client has asked for that outlives a command
 local.py      objects, modules and lists of keys      expiry.py   what EXPIRE and its like mean for an object
 login.py      AUTH and HELLO                          refused.py  commands that are not passed on, and why
+line.py       one connection that many share, for searches by vector
 upstream.py   a client's own connection to Redis      address.py  how that is reached
 guest.py      the Redis user whom passed-on commands run as: it cannot touch memory
 requests.py   bytes to commands      replies.py  values to bytes      frames.py  where replies of Redis end
