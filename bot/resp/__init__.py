@@ -10,5 +10,6 @@ line.py       one connection that many share, for searches by vector
 upstream.py   a client's own connection to Redis      address.py  how that is reached
 guest.py      the Redis user whom passed-on commands run as: it cannot touch memory
 requests.py   bytes to commands      replies.py  values to bytes      frames.py  where replies of Redis end
+commands.py   LLM.*, answered from the registry       options.py  their arguments
 base.py       what the gateway asks of whoever answers `LLM.*`
 """
