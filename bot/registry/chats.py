@@ -33,6 +33,7 @@ from memory.scope import Audience, Scope
 
 log = structlog.get_logger()
 
+MOST_WRITING = 100  # answers that are read before they are remembered; whoever is faster than the embedder waits
 SOMEBODY = "Guest"  # what a person is called who is not named
 
 
@@ -111,7 +112,9 @@ class Chats:
             status = Status.CANCELLED
             raise
         finally:
-            self._write(scope, self._remember(memory, app, message, readable("".join(said)), status))
+            writing = self._write(scope, self._remember(memory, app, message, readable("".join(said)), status))
+        if sum(map(len, self._writing.values())) > MOST_WRITING:
+            await asyncio.shield(writing)
         if answered is not None:
             yield Ran(answered.answer, answered.model, answered.tokens)
 
@@ -123,7 +126,7 @@ class Chats:
         """Wait until the answers that were given in a conversation are remembered: the next message sees them."""
         await asyncio.gather(*(asyncio.shield(task) for task in self._writing.get(_place(scope), ())))
 
-    def _write(self, scope: Scope, writing: Coroutine[Any, Any, None]) -> None:
+    def _write(self, scope: Scope, writing: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Remember an answer while whoever asked reads it already."""
         place = _place(scope)
         task = asyncio.create_task(writing)
@@ -136,6 +139,7 @@ class Chats:
                 del self._writing[place]
 
         task.add_done_callback(done)
+        return task
 
     async def _remember(self, memory: Memory, app: ChatApp, message: Incoming, text: str, status: Status) -> None:
         if not text.strip():
