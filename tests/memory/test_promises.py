@@ -162,11 +162,10 @@ class Promises(RuleBasedStateMachine):
         new = plain.remember(scope, turn, live=True, embedded=not self.embedder.error, due=due)
         assert context.new == new
         self._note(town, turn, new)
+        self._told(here)
         itself = (here.id, turn.id)
         self._compare(town, scope, list(context.recalled), itself)
         assert list(context.recent) == [one for one in recent if one.id != turn.id]
-        if new:
-            self._told(here)
         if forgotten and itself in plain.said:
             await self._forget(town, Operator(town.name), Which(turns=(itself,)))
         if answered:
@@ -577,6 +576,7 @@ class Promises(RuleBasedStateMachine):
         return every[pick % len(every)] if every else None
 
     async def _remember(self, town: Town, scope: Scope, turns: list[Turn], *, live: bool, due: bool = False) -> bool:
+        """Let memory hear turns; False where there are so many that they were kept from it."""
         plain = self.plain[town.name]
         if len(plain.said) + len(turns) > MOST:
             return False
@@ -584,7 +584,7 @@ class Promises(RuleBasedStateMachine):
         for turn, new in zip(turns, done, strict=True):
             assert new == plain.remember(scope, turn, live=live, embedded=not self.embedder.error, due=due)
             self._note(town, turn, new)
-        return any(done)
+        return True
 
     def _note(self, town: Town, turn: Turn, new: bool) -> None:
         if new:
