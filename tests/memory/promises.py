@@ -155,7 +155,7 @@ class Plain:
         if old is not None and (everyone, house) == (old.everyone, old.house):
             return
         threads = [one for one in self.rooms.values() if one.house == room]
-        if old is not None or (threads and not everyone):
+        if old is not None or (threads and (trusted or not everyone)):
             self.waiting.add(room)
             for thread in threads:
                 thread.everyone = everyone

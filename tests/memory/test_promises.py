@@ -764,6 +764,34 @@ def forgetful(house: House) -> House:
     return house
 
 
+@pytest.fixture
+def promises(forgetful: House) -> Iterator[Promises]:
+    """The machine, to be told its steps one by one; people have talked in the first town's public channel."""
+    promises = Promises(forgetful)
+    promises.settle(order=list(range(12)), start=0, talkative=1)
+    yield promises
+    promises.teardown()
+
+
+def test_a_channel_that_was_closed_unannounced_is_closed_by_what_a_paused_person_says_there(promises: Promises) -> None:
+    promises.move(room=0, who=0, announced=False, late=None)
+    promises.pause(room=0, who=0, again=False)
+    promises.say(room=0, who=0, number=1, day=0, tick=1, flavour=0, live=True)
+    promises.export(room=0, who=0, operator=True)
+
+
+def test_a_channel_that_was_closed_unannounced_is_closed_by_a_turn_that_comes_again(promises: Promises) -> None:
+    promises.move(room=0, who=0, announced=False, late=None)
+    promises.say_again(pick=0, who=0, flavour=0)
+    promises.export(room=0, who=0, operator=True)
+
+
+def test_a_thread_is_opened_with_its_channel_that_nobody_was_heard_in(promises: Promises) -> None:
+    promises.say(room=11, who=1, number=1, day=0, tick=1, flavour=0, live=True)
+    promises.move(room=4, who=0, announced=True, late=None)
+    promises.upkeep(times=1)
+
+
 @pytest.mark.timeout(600)  # where it fails, the steps that lead there are searched for
 def test_a_thousand_random_steps_leak_nothing_and_answer_nothing_wrong(forgetful: House) -> None:
     how = settings(HOW, max_examples=30, stateful_step_count=50, derandomize=True)
