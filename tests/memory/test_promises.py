@@ -541,10 +541,14 @@ class Promises(RuleBasedStateMachine):
         return 2 if room.everyones else 1 if room.open else 0
 
     async def _announce(self, town: Town, room: Room, who: int) -> None:
-        scope = self._scope(town, room, who)
+        scope, heard = self._scope(town, room, who), self.plain[town.name].rooms
+        before = heard.get(room.id)
         await self.memory.moved(scope)
         self.plain[town.name].tell(scope, trusted=True)
         self._told(room)
+        if room.kind == "channel" and (before is None or before.everyone != room.public):
+            follow = [one.id for one in room.threads if one.id in heard and heard[one.id].house == room.id]
+            assert {heard[one].everyone for one in (room.id, *follow)} == {room.public}, "threads follow their channel"
 
     def _told(self, room: Room) -> None:
         """Memory has heard who reads a room, and with it the threads that are open to it."""
