@@ -203,3 +203,12 @@ async def test_the_same_id_in_another_conversation_is_another_turn(memory, say):
     await memory.remember(scope("general"), [say("a dog in general", conversation="general", id="1")])
     context = await memory.hear(scope("random"), say("dogs?", conversation="random", id="1"), k=5, window=5)
     assert [one.turn.text for one in context.recalled] == ["a dog in general"]
+
+
+async def test_threads_are_opened_with_a_channel_in_which_nothing_was_ever_said(memory, say):
+    thread = scope("quiet/thread", Audience.PRIVATE, parent="quiet", open_to_parent=True)
+    await memory.remember(thread, [say("a dog in a thread", conversation="quiet/thread")])
+    assert await texts(memory, scope("random")) == []
+    await memory.moved(scope("quiet"))
+    await memory.upkeep()
+    assert await texts(memory, scope("random")) == ["a dog in a thread"]

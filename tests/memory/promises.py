@@ -155,7 +155,7 @@ class Plain:
         if old is not None and (everyone, house) == (old.everyone, old.house):
             return
         threads = [one for one in self.rooms.values() if one.house == room]
-        if old is not None or (threads and not everyone):
+        if old is not None or (threads and (trusted or not everyone)):
             self.waiting.add(room)
             for thread in threads:
                 thread.everyone = everyone
@@ -187,11 +187,12 @@ class Plain:
     # What is said, changed, forgotten
 
     def remember(self, scope: Scope, turn: Turn, *, live: bool, embedded: bool, due: bool = False) -> bool:
+        """Hear a turn: who can read its conversation is taken in, whether the turn itself is kept or not."""
+        self.tell(scope, trusted=False)
         asked = turn.id.removesuffix(".reply") if turn.role == "assistant" else turn.id
         unwanted = scope.person in self.paused or (asked != turn.id and (scope.conversation, asked) not in self.said)
         if (live and unwanted) or (scope.conversation, turn.id) in self.said:
             return False
-        self.tell(scope, trusted=False)
         self._last = next(self._numbers)
         self.said[scope.conversation, turn.id] = Said(turn, self._last, embedded)
         if due:

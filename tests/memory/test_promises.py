@@ -162,11 +162,10 @@ class Promises(RuleBasedStateMachine):
         new = plain.remember(scope, turn, live=True, embedded=not self.embedder.error, due=due)
         assert context.new == new
         self._note(town, turn, new)
+        self._told(here)
         itself = (here.id, turn.id)
         self._compare(town, scope, list(context.recalled), itself)
         assert list(context.recent) == [one for one in recent if one.id != turn.id]
-        if new:
-            self._told(here)
         if forgotten and itself in plain.said:
             await self._forget(town, Operator(town.name), Which(turns=(itself,)))
         if answered:
@@ -542,10 +541,14 @@ class Promises(RuleBasedStateMachine):
         return 2 if room.everyones else 1 if room.open else 0
 
     async def _announce(self, town: Town, room: Room, who: int) -> None:
-        scope = self._scope(town, room, who)
+        scope, heard = self._scope(town, room, who), self.plain[town.name].rooms
+        before = heard.get(room.id)
         await self.memory.moved(scope)
         self.plain[town.name].tell(scope, trusted=True)
         self._told(room)
+        if room.kind == "channel" and (before is None or before.everyone != room.public):
+            follow = [one.id for one in room.threads if one.id in heard and heard[one.id].house == room.id]
+            assert {heard[one].everyone for one in (room.id, *follow)} == {room.public}, "threads follow their channel"
 
     def _told(self, room: Room) -> None:
         """Memory has heard who reads a room, and with it the threads that are open to it."""
@@ -577,6 +580,7 @@ class Promises(RuleBasedStateMachine):
         return every[pick % len(every)] if every else None
 
     async def _remember(self, town: Town, scope: Scope, turns: list[Turn], *, live: bool, due: bool = False) -> bool:
+        """Let memory hear turns; False where there are so many that they were kept from it."""
         plain = self.plain[town.name]
         if len(plain.said) + len(turns) > MOST:
             return False
@@ -584,7 +588,7 @@ class Promises(RuleBasedStateMachine):
         for turn, new in zip(turns, done, strict=True):
             assert new == plain.remember(scope, turn, live=live, embedded=not self.embedder.error, due=due)
             self._note(town, turn, new)
-        return any(done)
+        return True
 
     def _note(self, town: Town, turn: Turn, new: bool) -> None:
         if new:
@@ -762,6 +766,34 @@ def forgetful(house: House) -> House:
     """One whose Redis keeps nothing on the disk: rewriting that after each forgetting would be most of the time."""
     house.do(_unwritten(house.url))
     return house
+
+
+@pytest.fixture
+def promises(forgetful: House) -> Iterator[Promises]:
+    """The machine, to be told its steps one by one; people have talked in the first town's public channel."""
+    promises = Promises(forgetful)
+    promises.settle(order=list(range(12)), start=0, talkative=1)
+    yield promises
+    promises.teardown()
+
+
+def test_a_channel_that_was_closed_unannounced_is_closed_by_what_a_paused_person_says_there(promises: Promises) -> None:
+    promises.move(room=0, who=0, announced=False, late=None)
+    promises.pause(room=0, who=0, again=False)
+    promises.say(room=0, who=0, number=1, day=0, tick=1, flavour=0, live=True)
+    promises.export(room=0, who=0, operator=True)
+
+
+def test_a_channel_that_was_closed_unannounced_is_closed_by_a_turn_that_comes_again(promises: Promises) -> None:
+    promises.move(room=0, who=0, announced=False, late=None)
+    promises.say_again(pick=0, who=0, flavour=0)
+    promises.export(room=0, who=0, operator=True)
+
+
+def test_a_thread_is_opened_with_its_channel_that_nobody_was_heard_in(promises: Promises) -> None:
+    promises.say(room=11, who=1, number=1, day=0, tick=1, flavour=0, live=True)
+    promises.move(room=4, who=0, announced=True, late=None)
+    promises.upkeep(times=1)
 
 
 @pytest.mark.timeout(600)  # where it fails, the steps that lead there are searched for
