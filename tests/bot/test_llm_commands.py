@@ -136,6 +136,27 @@ async def test_what_takes_too_long_is_nil(llm, model, openai):
     assert await llm("LLM.RUN hello --TIMEOUT 60000 Hi") == "You said: Hi"
 
 
+async def test_what_takes_too_long_is_nil_also_where_a_cancellation_is_swallowed(llm, configured):
+    """As wait_for of Python 3.11 does, which redis-py sends with."""
+    embedder = await configured.embedder()
+    cancelled = []
+
+    async def embed(texts):
+        while True:
+            try:
+                return await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                cancelled.append(texts)
+                if len(cancelled) > 1:
+                    raise
+
+    embedder.embed = embed
+    configured.embedder = lambda: asyncio.sleep(0, embedder)
+    await llm("LLM.CREATE-VECTOR-STORE store --LLM default")
+    async with asyncio.timeout(10):
+        assert await llm("LLM.KNN store --TIMEOUT 50 text") is None
+
+
 async def test_run_fills_in_and_shows_the_prompt(llm, model):
     await llm("LLM.CREATE-APP hello --LLM model --PROMPT", "Say hello to {{name}}")
     assert await llm("LLM.RUN hello --vars", '{"name":"LLM"}') == "You said: Say hello to LLM"
