@@ -85,7 +85,7 @@ class Chats:
         known = await self._known(named, made, text)
         message = Incoming(str(ULID()), scope, scope.person, readable(text), now, self._timezone, known)
         app = ChatApp(
-            memory, model, self._own(made), replace(self._options, history=history(made), app=_address(named))
+            memory, model, self._own(named, made), replace(self._options, history=history(made), app=_address(named))
         )
         batch = memory.batch()
         glance = memory.glance(batch, scope, message.text)
@@ -163,9 +163,11 @@ class Chats:
         found = await self._stores.knn(made.vector_store, text, made.k, owner=named.owner)
         return [Seen(f"{made.vector_store}, item {one.id}", one.text) for one in reversed(found)]
 
-    def _own(self, made: ChatWith) -> Prompts:
+    def _own(self, named: Named, made: ChatWith) -> Prompts:
         """Return the prompts, with the app's own in the place of the system prompt."""
-        return self._prompts if made.prompt is None else self._prompts.with_own(chat=made.prompt)
+        if made.prompt is None:
+            return self._prompts
+        return self._prompts.with_own(chat=templates.Own(made.prompt, f"the prompt of {named.name}"))
 
 
 class Summarizers:
