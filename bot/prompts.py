@@ -20,7 +20,7 @@ class Rendered(Protocol):
         ...
 
     def render(self, **given: Any) -> str:
-        """Return it with its variables filled in."""
+        """Return it with its variables filled in. Raises PromptError."""
         ...
 
 
@@ -41,6 +41,8 @@ class Prompts:
         Raises PromptError naming every variable that is missing, or what else is wrong with the template.
         """
         template, wanted = self._template(name)
+        if not isinstance(template, Template):
+            return template.render(**variables).strip()
         missing = sorted(wanted - variables.keys())
         if missing:
             raise PromptError(f"the prompt {name}.md uses variables that are not given: {', '.join(missing)}")

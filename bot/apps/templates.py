@@ -6,7 +6,7 @@ has a ration (rations.py).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, meta, nodes
@@ -59,10 +59,11 @@ def fill(source: str, given: Mapping[str, Any], what: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A template of somebody's own in the place of one of bot/prompts.py. wanted: its variables."""
+    """A template of somebody's own in the place of one of bot/prompts.py. told: variables of its own."""
 
     source: str
     what: str
+    told: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def wanted(self) -> frozenset[str]:
@@ -71,7 +72,7 @@ class Own:
 
     def render(self, **given: Any) -> str:
         """Return it with its variables filled in; raises what `fill` raises."""
-        return fill(self.source, given, self.what)
+        return fill(self.source, {**self.told, **given}, self.what)
 
 
 def _parsed(source: str, what: str) -> nodes.Template:

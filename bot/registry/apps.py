@@ -105,7 +105,9 @@ class Apps:
                 events = self._search(named, made, run, model)
             case ChatWith():
                 place = chat_scope(named, owner, run.conversation, run.user)
-                events = self._chats.run(named, made, run.input, model, place, verbose=run.verbose)
+                events = self._chats.run(
+                    named, made, run.input, model, place, variables=run.variables, verbose=run.verbose
+                )
         async with aclosing(events) as running:  # type: ignore[type-var]
             async for event in running:
                 yield event

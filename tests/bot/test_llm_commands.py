@@ -256,6 +256,14 @@ async def test_a_chat_s_own_prompt_and_parameters_are_taken(llm, model, openai):
     assert openai.chats[0]["temperature"] == 0.2
 
 
+async def test_a_chat_s_own_prompt_has_variables_of_its_own(llm, model, openai):
+    await llm("LLM.CREATE-CHAT chat --LLM model --PROMPT", "You are a {{role}} for {{person}}.")
+    await llm("LLM.RUN chat --VARS", '{"role": "pirate", "person": "nobody"}', "--PARAMS", '{"user": "Ada"}', "Hello")
+    assert openai.chats[0]["messages"][0]["content"] == "You are a pirate for Ada."
+    with pytest.raises(PromptError, match="the prompt of chat uses variables that are not given: role"):
+        await llm("LLM.RUN chat Hello")
+
+
 async def test_a_chat_knows_what_its_store_holds(llm, model, openai):
     await llm("LLM.CREATE-VECTOR-STORE docs --LLM model")
     await llm("LLM.ADD docs", "Rex is a dog")
