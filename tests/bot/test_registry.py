@@ -129,11 +129,16 @@ async def test_a_name_is_printable_and_not_endless(registry, name):
         ({"api_key": 5}, "api_key: a text"),
         ({"api_key": "$not a name"}, "api_key"),
         ({"base_url": "ftp://x"}, "base_url"),
+        ({"base_url": "https://me:sk-secret@host/v1"}, "base_url: a user and password would be stored in clear"),
+        ({"http": {"proxy_host": "me:sk-secret@proxy"}}, "http.proxy_host: a user and password"),
+        ({"chat": {"api_key": "sk-secret"}}, "chat: api_key: it would be stored in clear"),
+        ({"embedding": {"API-Key": "sk-secret"}}, "embedding: API-Key: it would be stored in clear"),
     ],
 )
 async def test_a_broken_or_unknown_parameter_names_itself(registry, params, told):
-    with pytest.raises(ObjectError, match=told):
+    with pytest.raises(ObjectError, match=told) as raised:
         await registry.models.create("gpt", params)
+    assert "sk-secret" not in str(raised.value)
     assert await registry.objects.find("gpt") is None
 
 
@@ -186,6 +191,16 @@ async def test_a_key_in_clear_is_stored_encrypted(registry, client, keys, openai
     assert openai.keys == ["Bearer sk-clear"]
     assert b"sk-clear" not in await everything(client, keys)
     assert hidden((await registry.objects.find("gpt")).params)["api_key"] == "(encrypted)"
+
+
+async def test_an_app_and_a_store_keep_no_key_in_clear(registry):
+    await registry.models.create("gpt", {})
+    ref = {"key": "gpt", "params": {"api_key": "sk-secret"}}
+    for created in (registry.apps.create("hello", {"llm": ref}), registry.stores.create("notes", {"llm": ref})):
+        with pytest.raises(ObjectError, match="api_key: it would be stored in clear") as raised:
+            await created
+        assert "sk-secret" not in str(raised.value)
+    assert [one.name for one in await registry.objects.list()] == ["gpt"]
 
 
 async def test_a_key_in_clear_is_refused_where_there_is_nothing_to_encrypt_with(config):
