@@ -188,8 +188,7 @@ def _ref(value: object) -> object:
     """Read a model's key, or {"key": ..., "params": {...}}, also as JSON."""
     if not isinstance(value, str):
         return value
-    text = value.strip()
-    return json.loads(text) if text.startswith("{") else {"key": value}
+    return from_json(value, "the model") if value.lstrip().startswith("{") else {"key": value}
 
 
 Ref = Annotated[LlmRef, BeforeValidator(_ref)]
@@ -290,7 +289,7 @@ def floats(text: str, option: str) -> list[float]:
         found: list[float] = json.loads(f"[{text}]")  # five times as quick as `float` for each, which takes more forms
         if {type(one) for one in found} <= {int, float}:
             return found
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     try:
         return [float(one) for one in text.split(",")]
