@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -20,7 +20,10 @@ from bot.registry.secrets import Vault
 from bot.settings import DEFAULT_CHAT_MODEL, DEFAULT_EMBED_MODEL, Settings
 from memory.embedder import Embedder
 
-MOST_KEPT = 200  # models that are ready; beyond it the one that was made first is closed
+if TYPE_CHECKING:
+    from bot.models.openai_chat import OpenAIChat
+
+MOST_KEPT = 200  # models that are ready; beyond it the one that was asked for longest ago is closed
 
 Fetch = Callable[[weights.Weights], Awaitable[Path]]
 
@@ -47,11 +50,20 @@ class Configured(Protocol):
 class Models:
     """Creates named models, and makes them ready."""
 
-    def __init__(self, objects: Objects, vault: Vault, settings: Settings, configured: Configured) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        vault: Vault,
+        settings: Settings,
+        configured: Configured,
+        *,
+        most_kept: int = MOST_KEPT,
+    ) -> None:
         self._objects = objects
         self._vault = vault
         self._settings = settings
         self._configured = configured
+        self._most_kept = most_kept
         self._ready: dict[Hashable, asyncio.Future[ChatModel | Embedder]] = {}
 
     async def create(
@@ -94,8 +106,8 @@ class Models:
                 raise ObjectError(f"the model {named.name} takes no parameters: {', '.join(sorted(told))}")
         else:
             parameters.read(parameters.Passed, told, f"the parameters for {named.name}")
-        key = ("chat", named.version, json.dumps(told, sort_keys=True))
-        return cast("ChatModel", await self._made(key, lambda: self._chat(named, shape, told)))
+        made = cast("ChatModel", await self._made(("chat", named.version), lambda: self._chat(named, shape)))
+        return cast("OpenAIChat", made).telling(told) if told else made
 
     async def embedder(self, ref: LlmRef, *, owner: str = OPERATOR) -> Embedder:
         """Return a model that embeds. Raises ObjectError, ObjectMissing, WeightsError."""
@@ -117,12 +129,12 @@ class Models:
 
     async def _made(self, key: Hashable, make: Callable[[], Awaitable[ChatModel | Embedder]]) -> ChatModel | Embedder:
         """Return what is ready under a key, made now by the first who asks; what failed is made again."""
-        while (ready := self._ready.get(key)) is not None:
+        while (ready := self._ready.pop(key, None)) is not None:
             if not ready.done() or not (ready.cancelled() or ready.exception()):
+                self._ready[key] = ready  # the last to be dropped
                 return await asyncio.shield(ready)
-            del self._ready[key]
         ready = self._ready[key] = asyncio.ensure_future(make())
-        while len(self._ready) > MOST_KEPT:
+        while len(self._ready) > self._most_kept:
             await self._drop(next(iter(self._ready)))
         return await asyncio.shield(ready)
 
@@ -132,7 +144,7 @@ class Models:
         if not isinstance(made, BaseException):
             await made.close()
 
-    async def _chat(self, named: Named, shape: parameters.Model | None, told: Mapping[str, Any]) -> ChatModel:
+    async def _chat(self, named: Named, shape: parameters.Model | None) -> ChatModel:
         if shape is None:
             return await self._configured.chat()
         if isinstance(shape, Local):
@@ -151,7 +163,7 @@ class Models:
             name,
             context_window=shape.context_window,
             tokenizer=await asyncio.to_thread(TiktokenTokenizer.for_model, name),  # reads files
-            extra={**shape.chat.passed, **told},
+            extra=shape.chat.passed,
         )
 
     async def _embedder(self, named: Named, shape: parameters.Model | None, told: Mapping[str, Any]) -> Embedder:

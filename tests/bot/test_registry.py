@@ -9,9 +9,9 @@ from pydantic import SecretStr
 
 from bot.apps.runs import Composed, Ran
 from bot.errors import ObjectError, ObjectMissing, PromptError
-from bot.models.base import Piece
+from bot.models.base import ChatModel, Message, Piece
 from bot.registry.apps import Run
-from bot.registry.models import address
+from bot.registry.models import Models, address
 from bot.registry.objects import How, Kind, Objects
 from bot.registry.parameters import Http, LlmRef, read
 from bot.registry.secrets import Vault, hidden, new_secret
@@ -316,6 +316,38 @@ async def test_more_chats_at_once_than_the_pool_holds_do_not_wait_for_each_other
         await asyncio.sleep(0.01)
     openai.let_go.set()
     assert len(await asyncio.gather(*running)) == 30
+
+
+async def streamed(model: ChatModel) -> str:
+    async with aclosing(model.stream([Message("user", "Hi")], max_tokens=100)) as pieces:
+        return "".join([piece.text async for piece in pieces if isinstance(piece, Piece)])
+
+
+async def test_a_model_that_makes_room_for_others_finishes_what_it_says(registry, config, configured, openai):
+    models = Models(registry.objects, Vault(config), config, configured, most_kept=1)
+    openai.let_go = asyncio.Event()
+    for name in ("gpt", "other"):
+        await models.create(name, {})
+    running = asyncio.create_task(streamed(await models.chat(LlmRef(key="gpt"), params={"seed": 1})))
+    while not openai.busy:
+        await asyncio.sleep(0.01)
+    for seed in range(3):
+        await models.chat(LlmRef(key="gpt"), params={"seed": seed})
+    await models.chat(LlmRef(key="other"))
+    openai.let_go.set()
+    assert await running == "You said: Hi"
+    await models.close()
+
+
+async def test_what_a_model_is_told_beside_takes_no_other_model_s_place(registry, config, configured):
+    models = Models(registry.objects, Vault(config), config, configured, most_kept=2)
+    for name in ("gpt", "other"):
+        await models.create(name, {})
+    usual = await models.chat(LlmRef(key="gpt"))
+    for seed in range(3):
+        await models.chat(LlmRef(key="other"), params={"seed": seed})
+    assert await models.chat(LlmRef(key="gpt")) is usual
+    await models.close()
 
 
 async def test_a_silent_model_is_given_up_and_the_parameter_is_named(registry, openai):
