@@ -28,7 +28,7 @@ MOST_KEPT = 200  # models that are ready; beyond it the one that was asked for l
 Fetch = Callable[[weights.Weights], Awaitable[Path]]
 
 # What a tenant may not say: it tells where our machine connects to.
-_OPERATORS = ("base_url", "http")
+_OPERATORS = ("base_url", "http", "chat.chat_path", "embedding.embedding_path")
 
 
 class Configured(Protocol):
@@ -259,13 +259,18 @@ def address(base: str, path: str, purpose: Literal["chat", "embedding"]) -> tupl
     return base, urlsplit(whole).path
 
 
+def _says(params: Mapping[str, Any], path: str) -> bool:
+    outer, _, inner = path.partition(".")
+    return outer in params and (not inner or (isinstance(params[outer], Mapping) and inner in params[outer]))
+
+
 def _may(owner: str, type_: str, params: Mapping[str, Any]) -> None:
     """Raise ObjectError where a tenant says what only the operator may, or would use the operator's keys."""
     if owner == OPERATOR:
         return
     if type_ == "local":
         raise ObjectError("local: only whoever runs the bot may make a model of files on its machine")
-    forbidden = [name for name in _OPERATORS if name in params]
+    forbidden = [name for name in _OPERATORS if _says(params, name)]
     if forbidden:
         raise ObjectError(f"{', '.join(forbidden)}: only whoever runs the bot may say that")
     if not isinstance(params.get("api_key"), str) or params["api_key"].startswith("$"):

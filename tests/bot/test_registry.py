@@ -234,6 +234,8 @@ async def test_what_opens_something_else_is_sent_to_no_model(registry, name):
         {},
         {"api_key": "sk-own", "base_url": "http://169.254.169.254"},
         {"api_key": "sk-own", "http": {"proxy_host": "http://inside"}},
+        {"api_key": "sk-own", "chat": {"chat_path": "/api/pull"}},
+        {"api_key": "sk-own", "embedding": {"embedding_path": "/api/pull"}},
     ],
 )
 async def test_a_tenant_s_model_uses_neither_our_keys_nor_our_network(registry, params):
