@@ -205,7 +205,9 @@ class Summarizers:
         def prompt(conversation: str) -> str:
             if own is None:
                 return self._prompts.render("summary", conversation=conversation)
-            return templates.fill(own, {"conversation": conversation}, f"the summary_prompt of {name}")
+            what = f"the summary_prompt of {name}"
+            filled = templates.fill(own, {"conversation": conversation}, what)
+            return filled if "conversation" in templates.variables(own, what) else f"{filled}\n\n{conversation}"
 
         return Summarizer(model, history(made), prompt, self._options.name, self._timezone)
 

@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+import re
 from contextlib import aclosing
 
 import pytest
 from pydantic import SecretStr
 
+from bot.apps.chat import ChatOptions
 from bot.apps.runs import Composed, Ran
 from bot.errors import ObjectError, ObjectMissing, PromptError
 from bot.models.base import ChatModel, Message, Piece
+from bot.prompts import Prompts
 from bot.registry.apps import Run
+from bot.registry.chats import Summarizers
 from bot.registry.models import Models, address
 from bot.registry.objects import How, Kind, Objects
 from bot.registry.parameters import Http, LlmRef, read
@@ -472,6 +476,20 @@ async def test_the_configured_model_answers_where_none_is_named(registry, config
 async def test_a_broken_prompt_is_told_when_the_app_is_made(registry):
     with pytest.raises(PromptError, match="the prompt of hello is not a valid template"):
         await registry.apps.create("hello", {"prompt": "{{name"})
+
+
+async def test_a_prompt_that_leaves_out_what_the_model_must_see_is_told_when_the_app_is_made(docs):
+    for prompt, told in (("Answer!", "lacks {{context}} and {{question}}"), ("{{context}}", "lacks {{question}}")):
+        with pytest.raises(PromptError, match=re.escape(told)):
+            await docs.apps.create("own", {"vector_store": "docs", "prompt": prompt}, type_="search")
+
+
+async def test_a_summary_prompt_without_a_place_for_the_conversation_has_it_below(registry, config):
+    await registry.apps.create("chat", {"history": {"summary_prompt": "Summarise!"}}, type_="chat")
+    options = ChatOptions(prompt_tokens=2000, reply_tokens=200)
+    chats = Summarizers(registry.objects, registry.models, Prompts(), options, "UTC")
+    summarizer = await chats.summarizer(json.dumps(["", "chat"]))
+    assert summarizer.prompt("- Ada: Hello {{x}}") == "Summarise!\n\n- Ada: Hello {{x}}"
 
 
 async def test_a_model_or_a_store_that_is_not_there_is_told_when_the_app_is_made(registry):
