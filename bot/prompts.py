@@ -3,12 +3,25 @@
 from copy import copy
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from jinja2 import StrictUndefined, Template, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bot.errors import PromptError
+
+
+class Rendered(Protocol):
+    """A template from outside, which is looked after elsewhere."""
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The names of its variables."""
+        ...
+
+    def render(self, **given: Any) -> str:
+        """Return it with its variables filled in. Raises PromptError."""
+        ...
 
 
 class Prompts:
@@ -20,7 +33,7 @@ class Prompts:
     def __init__(self, folder: Path | None = None, style: str | None = None) -> None:
         shipped = _shipped()
         self._folders = [one for one in (folder, shipped / style if style else None, shipped) if one]
-        self._templates: dict[str, tuple[Template, frozenset[str]]] = {}
+        self._templates: dict[str, tuple[Template | Rendered, frozenset[str]]] = {}
 
     def render(self, name: str, /, **variables: Any) -> str:
         """Return the prompt with its variables filled in.
@@ -28,6 +41,8 @@ class Prompts:
         Raises PromptError naming every variable that is missing, or what else is wrong with the template.
         """
         template, wanted = self._template(name)
+        if not isinstance(template, Template):
+            return template.render(**variables).strip()
         missing = sorted(wanted - variables.keys())
         if missing:
             raise PromptError(f"the prompt {name}.md uses variables that are not given: {', '.join(missing)}")
@@ -40,13 +55,13 @@ class Prompts:
         """Tell whether a prompt uses a variable. Raises PromptError where there is no such prompt."""
         return variable in self._template(name)[1]
 
-    def with_own(self, **sources: str) -> "Prompts":
-        """Return prompts of which some are given as they stand here."""
+    def with_own(self, **own: Rendered) -> "Prompts":
+        """Return prompts of which some are somebody's own. Raises what `wanted` of those raises."""
         other = copy(self)
-        other._templates = {**self._templates, **{name: _compiled(name, text) for name, text in sources.items()}}
+        other._templates = {**self._templates, **{name: (one, one.wanted) for name, one in own.items()}}
         return other
 
-    def _template(self, name: str) -> tuple[Template, frozenset[str]]:
+    def _template(self, name: str) -> tuple[Template | Rendered, frozenset[str]]:
         if name not in self._templates:
             self._templates[name] = _compiled(name, self._source(name))
         return self._templates[name]

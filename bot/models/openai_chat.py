@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from json import JSONDecodeError
 from types import MappingProxyType
 from typing import cast
 
-from openai import APIError, AsyncStream, BadRequestError, UnprocessableEntityError
+from openai import APIError, AsyncOpenAI, AsyncStream, BadRequestError, UnprocessableEntityError
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 from openai.types.chat.chat_completion_chunk import ChoiceDelta
 
 from bot.models.base import Finished, Message, Piece, Tokenizer
+from bot.models.connections import Connections
 from bot.models.dialect import LIMITS, Dialect
-from bot.models.endpoint import Endpoint, client
+from bot.models.endpoint import Endpoint
 from bot.models.faults import Faults
 from bot.models.openai_tokens import TiktokenTokenizer
 from bot.models.tokens import readable
@@ -48,7 +50,7 @@ class OpenAIChat:
         extra: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self._endpoint = endpoint
-        self._client = client(endpoint)
+        self._connections = Connections(endpoint)
         self._name = name
         self._context_window = context_window or usual_window(name)
         self._tokenizer = tokenizer or TiktokenTokenizer.for_model(name)
@@ -77,37 +79,44 @@ class OpenAIChat:
         Requests that fail before the reply begins are repeated by the openai package; a reply that has begun is not.
         Raises ModelError.
         """
-        chunks = await self._asked(messages, max_tokens)
-        try:
-            part = Part()
-            while part.finish is None:
-                part = await self._next(chunks)
-                if part.text:
-                    yield Piece(part.text)
-            if part.finish == "content_filter":
-                raise self._faults.filtered()
-            if part.finish == "error":  # OpenRouter's word for a failure amid the reply
-                raise self._faults.truncated()
-            prompt, completion = await self._tokens(chunks) or part.tokens or (None, None)
-            yield Finished(part.finish == "length", prompt, completion)
-        finally:
-            await chunks.close()
+        async with self._connections.used() as client:
+            chunks = await self._asked(client, messages, max_tokens)
+            try:
+                part = Part()
+                while part.finish is None:
+                    part = await self._next(chunks)
+                    if part.text:
+                        yield Piece(part.text)
+                if part.finish == "content_filter":
+                    raise self._faults.filtered()
+                if part.finish == "error":  # OpenRouter's word for a failure amid the reply
+                    raise self._faults.truncated()
+                prompt, completion = await self._tokens(chunks) or part.tokens or (None, None)
+                yield Finished(part.finish == "length", prompt, completion)
+            finally:
+                await chunks.close()
+
+    def telling(self, extra: Mapping[str, object]) -> "OpenAIChat":
+        """Return this model, over the same connections, with more that every request says."""
+        other = copy(self)
+        other._extra = {**self._extra, **extra}
+        return other
 
     async def warm(self) -> None:
         """Nothing takes time: the first request opens the connection."""
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
+        """Close the connections, once what is under way is answered."""
+        await self._connections.close()
 
-    async def _asked(self, messages: Sequence[Message], max_tokens: int) -> Chunks:
+    async def _asked(self, client: AsyncOpenAI, messages: Sequence[Message], max_tokens: int) -> Chunks:
         """Send the prompt, again in another dialect where the server does not know a parameter."""
         prompt = [{"role": message.role, "content": readable(message.content)} for message in messages]
         tried: set[Dialect] = set()
         while True:
             tried.add(self._dialect)
             try:
-                chunks: Chunks = await self._client.chat.completions.create(
+                chunks: Chunks = await client.chat.completions.create(
                     model=self._name,
                     messages=cast("list[ChatCompletionMessageParam]", prompt),
                     stream=True,

@@ -11,7 +11,8 @@ from openai.types import CreateEmbeddingResponse
 
 from bot.errors import ReplyBroken
 from bot.models.base import Tokenizer
-from bot.models.endpoint import Endpoint, client
+from bot.models.connections import Connections
+from bot.models.endpoint import Endpoint
 from bot.models.faults import Faults
 from bot.models.openai_tokens import TiktokenTokenizer
 from bot.models.tokens import readable
@@ -40,7 +41,7 @@ class OpenAIEmbedder:
         tokenizer: Tokenizer | None = None,
         extra: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
-        self._client = client(endpoint)
+        self._connections = Connections(endpoint)
         self._model = model
         self._dimensions = dimensions
         self._tokenizer = tokenizer or TiktokenTokenizer.for_model(model)
@@ -81,7 +82,7 @@ class OpenAIEmbedder:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._connections.close()
 
     def _batches(self, texts: Sequence[str]) -> Iterator[list[str]]:
         batch: list[str] = []
@@ -105,13 +106,14 @@ class OpenAIEmbedder:
 
     async def _vectors(self, texts: list[str]) -> Vectors:
         try:
-            answer = await self._client.embeddings.create(
-                model=self._model,
-                input=texts,
-                encoding_format="float",  # not every compatible server knows base64
-                dimensions=self._dimensions or omit,
-                extra_body=self._extra,
-            )
+            async with self._connections.used() as client:
+                answer = await client.embeddings.create(
+                    model=self._model,
+                    input=texts,
+                    encoding_format="float",  # not every compatible server knows base64
+                    dimensions=self._dimensions or omit,
+                    extra_body=self._extra,
+                )
         except APIError as error:
             raise self._faults.before_reply(error) from error
         except JSONDecodeError as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.apps import search, simple, templates
 from bot.apps.runs import Composed, Ran, ask
-from bot.errors import ObjectError
+from bot.errors import ObjectError, PromptError
 from bot.models.base import ChatModel, Piece
 from bot.prompts import Prompts
 from bot.records import Notice, Tokens
@@ -105,7 +105,9 @@ class Apps:
                 events = self._search(named, made, run, model)
             case ChatWith():
                 place = chat_scope(named, owner, run.conversation, run.user)
-                events = self._chats.run(named, made, run.input, model, place, verbose=run.verbose)
+                events = self._chats.run(
+                    named, made, run.input, model, place, variables=run.variables, verbose=run.verbose
+                )
         async with aclosing(events) as running:  # type: ignore[type-var]
             async for event in running:
                 yield event
@@ -140,8 +142,11 @@ class Apps:
 
 
 def _check_prompt(made: parameters.App, name: str) -> None:
-    """Raise PromptError where a template is none, so that it is known before it is run."""
+    """Raise PromptError where a template is none or leaves out what matters, so that it is known before it is run."""
     if made.prompt is not None:
-        templates.variables(made.prompt, f"the prompt of {name}")
+        used = templates.variables(made.prompt, f"the prompt of {name}")
+        missing = [f"{{{{{one}}}}}" for one in ("context", "question") if one not in used]
+        if isinstance(made, Search) and missing:
+            raise PromptError(f"the prompt of {name} lacks {' and '.join(missing)}; the model would not see it")
     if isinstance(made, ChatWith) and made.history.summary_prompt is not None:
         templates.variables(made.history.summary_prompt, f"the summary_prompt of {name}")

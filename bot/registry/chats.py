@@ -3,9 +3,10 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -71,11 +72,19 @@ class Chats:
         self._writing: dict[tuple[str, str], set[asyncio.Task[None]]] = {}
 
     async def run(
-        self, named: Named, made: ChatWith, text: str, model: ChatModel, scope: Scope, *, verbose: bool = False
+        self,
+        named: Named,
+        made: ChatWith,
+        text: str,
+        model: ChatModel,
+        scope: Scope,
+        *,
+        variables: Mapping[str, Any] = MappingProxyType({}),
+        verbose: bool = False,
     ) -> AsyncIterator[Composed | Piece | Notice | Ran]:
-        """Answer a message in a conversation; verbose: yield the prompt first.
+        """Answer a message in a conversation; variables: of the app's own prompt; verbose: yield the prompt first.
 
-        Raises MessageTooLong, ModelError, RedisError.
+        Raises MessageTooLong, ModelError, PromptError, RedisError.
         """
         if not text.strip():
             raise ObjectError(f"{named.name} is a chat: say something")
@@ -86,7 +95,10 @@ class Chats:
         known = await self._known(named, made, text)
         message = Incoming(str(ULID()), scope, scope.person, readable(text), now, self._timezone, known)
         app = ChatApp(
-            memory, model, self._own(made), replace(self._options, history=history(made), app=_address(named))
+            memory,
+            model,
+            self._own(named, made, variables),
+            replace(self._options, history=history(made), app=_address(named)),
         )
         batch = memory.batch()
         glance = memory.glance(batch, scope, message.text)
@@ -167,9 +179,11 @@ class Chats:
         found = await self._stores.knn(made.vector_store, text, made.k, owner=named.owner)
         return [Seen(f"{made.vector_store}, item {one.id}", one.text) for one in reversed(found)]
 
-    def _own(self, made: ChatWith) -> Prompts:
+    def _own(self, named: Named, made: ChatWith, variables: Mapping[str, Any]) -> Prompts:
         """Return the prompts, with the app's own in the place of the system prompt."""
-        return self._prompts if made.prompt is None else self._prompts.with_own(chat=made.prompt)
+        if made.prompt is None:
+            return self._prompts
+        return self._prompts.with_own(chat=templates.Own(made.prompt, f"the prompt of {named.name}", variables))
 
 
 class Summarizers:
@@ -195,7 +209,9 @@ class Summarizers:
         def prompt(conversation: str) -> str:
             if own is None:
                 return self._prompts.render("summary", conversation=conversation)
-            return templates.fill(own, {"conversation": conversation}, f"the summary_prompt of {name}")
+            what = f"the summary_prompt of {name}"
+            filled = templates.fill(own, {"conversation": conversation}, what)
+            return filled if "conversation" in templates.variables(own, what) else f"{filled}\n\n{conversation}"
 
         return Summarizer(model, history(made), prompt, self._options.name, self._timezone)
 

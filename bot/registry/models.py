@@ -21,13 +21,14 @@ from memory.embedder import Embedder
 
 if TYPE_CHECKING:
     from bot.models.endpoint import Endpoint
+    from bot.models.openai_chat import OpenAIChat
 
-MOST_KEPT = 200  # models that are ready; beyond it the one that was made first is closed
+MOST_KEPT = 200  # models that are ready; beyond it the one that was asked for longest ago is closed
 
 Fetch = Callable[[weights.Weights], Awaitable[Path]]
 
 # What a tenant may not say: it tells where our machine connects to.
-_OPERATORS = ("base_url", "http")
+_OPERATORS = ("base_url", "http", "chat.chat_path", "embedding.embedding_path")
 
 
 class Configured(Protocol):
@@ -49,11 +50,20 @@ class Configured(Protocol):
 class Models:
     """Creates named models, and makes them ready."""
 
-    def __init__(self, objects: Objects, vault: Vault, settings: Settings, configured: Configured) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        vault: Vault,
+        settings: Settings,
+        configured: Configured,
+        *,
+        most_kept: int = MOST_KEPT,
+    ) -> None:
         self._objects = objects
         self._vault = vault
         self._settings = settings
         self._configured = configured
+        self._most_kept = most_kept
         self._ready: dict[Hashable, asyncio.Future[ChatModel | Embedder]] = {}
 
     async def create(
@@ -96,8 +106,8 @@ class Models:
                 raise ObjectError(f"the model {named.name} takes no parameters: {', '.join(sorted(told))}")
         else:
             parameters.read(parameters.Passed, told, f"the parameters for {named.name}")
-        key = ("chat", named.version, json.dumps(told, sort_keys=True))
-        return cast("ChatModel", await self._made(key, lambda: self._chat(named, shape, told)))
+        made = cast("ChatModel", await self._made(("chat", named.version), lambda: self._chat(named, shape)))
+        return cast("OpenAIChat", made).telling(told) if told else made
 
     async def embedder(self, ref: LlmRef, *, owner: str = OPERATOR) -> Embedder:
         """Return a model that embeds. Raises ObjectError, ObjectMissing, WeightsError."""
@@ -119,12 +129,12 @@ class Models:
 
     async def _made(self, key: Hashable, make: Callable[[], Awaitable[ChatModel | Embedder]]) -> ChatModel | Embedder:
         """Return what is ready under a key, made now by the first who asks; what failed is made again."""
-        while (ready := self._ready.get(key)) is not None:
+        while (ready := self._ready.pop(key, None)) is not None:
             if not ready.done() or not (ready.cancelled() or ready.exception()):
+                self._ready[key] = ready  # the last to be dropped
                 return await asyncio.shield(ready)
-            del self._ready[key]
         ready = self._ready[key] = asyncio.ensure_future(make())
-        while len(self._ready) > MOST_KEPT:
+        while len(self._ready) > self._most_kept:
             await self._drop(next(iter(self._ready)))
         return await asyncio.shield(ready)
 
@@ -134,7 +144,7 @@ class Models:
         if not isinstance(made, BaseException):
             await made.close()
 
-    async def _chat(self, named: Named, shape: parameters.Model | None, told: Mapping[str, Any]) -> ChatModel:
+    async def _chat(self, named: Named, shape: parameters.Model | None) -> ChatModel:
         if shape is None:
             return await self._configured.chat()
         if isinstance(shape, Local):
@@ -153,7 +163,7 @@ class Models:
             name,
             context_window=shape.context_window,
             tokenizer=await asyncio.to_thread(TiktokenTokenizer.for_model, name),  # reads files
-            extra={**shape.chat.passed, **told},
+            extra=shape.chat.passed,
         )
 
     async def _embedder(self, named: Named, shape: parameters.Model | None, told: Mapping[str, Any]) -> Embedder:
@@ -251,13 +261,18 @@ def address(base: str, path: str, purpose: Literal["chat", "embedding"]) -> tupl
     return base, urlsplit(whole).path
 
 
+def _says(params: Mapping[str, Any], path: str) -> bool:
+    outer, _, inner = path.partition(".")
+    return outer in params and (not inner or (isinstance(params[outer], Mapping) and inner in params[outer]))
+
+
 def _may(owner: str, type_: str, params: Mapping[str, Any]) -> None:
     """Raise ObjectError where a tenant says what only the operator may, or would use the operator's keys."""
     if owner == OPERATOR:
         return
     if type_ == "local":
         raise ObjectError("local: only whoever runs the bot may make a model of files on its machine")
-    forbidden = [name for name in _OPERATORS if name in params]
+    forbidden = [name for name in _OPERATORS if _says(params, name)]
     if forbidden:
         raise ObjectError(f"{', '.join(forbidden)}: only whoever runs the bot may say that")
     if not isinstance(params.get("api_key"), str) or params["api_key"].startswith("$"):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from bot.errors import ObjectError
 
@@ -16,6 +16,7 @@ MOST_K = 1000
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _TAKEN = {"messages", "stream", "stream_options", "n", "input", "encoding_format"}  # what we say ourselves
+_KEYS = {"apikey", "xapikey", "authorization", "accesstoken", "adtoken", "azureadtoken", "password", "secret", "bearer"}
 
 
 def _seconds(value: object) -> object:
@@ -28,6 +29,16 @@ def _seconds(value: object) -> object:
     raise ValueError('a time such as "5s", "500ms" or "2m" is wanted')
 
 
+def _without_password(value: str) -> str:
+    if "@" in value:
+        raise ValueError(
+            "a user and password would be stored in clear; a server's key is the api_key, and a proxy with a password "
+            "is taken from HTTPS_PROXY in the environment"
+        )
+    return value
+
+
+Address = Annotated[str, Field(pattern="^https?://"), AfterValidator(_without_password)]
 Duration = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=24 * 3600)]  # seconds
 Longer = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=24 * 3600)]
 
@@ -52,7 +63,7 @@ class Http(Parameters):
     socket_timeout: Longer = 5.0
     connect_timeout: Longer = 5.0
     enable_certificate_verification: bool = True
-    proxy_host: str = ""
+    proxy_host: Annotated[str, AfterValidator(_without_password)] = ""
     proxy_port: int = Field(default=0, ge=0, le=65535)
     pool: Pool = Pool()
 
@@ -75,6 +86,12 @@ class Passed(BaseModel):
         ours = sorted(_TAKEN & self.passed.keys())
         if ours:
             raise ValueError(f"{', '.join(ours)}: Lorebot says that itself")
+        keys = sorted(name for name in self.passed if re.sub(r"[^a-z]", "", name.lower()) in _KEYS)
+        if keys:
+            raise ValueError(
+                f"{', '.join(keys)}: it would be stored in clear and sent as text; a key is the model's own api_key, "
+                "beside chat and embedding"
+            )
         return self
 
     @property
@@ -101,7 +118,7 @@ class OpenAI(Parameters):
     """A model of OpenAI, or of a server that speaks its API at base_url."""
 
     api_key: str | dict[str, str] | None = None
-    base_url: str | None = Field(default=None, pattern="^https?://")
+    base_url: Address | None = None
     organization: str | None = None
     chat: Chat = Chat()
     embedding: Embedding = Embedding()
@@ -114,7 +131,7 @@ class AzureOpenAI(Parameters):
 
     api_key: str | dict[str, str]
     resource_name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+$")
-    base_url: str | None = Field(default=None, pattern="^https?://")
+    base_url: Address | None = None
     chat_deployment_id: str | None = None
     embedding_deployment_id: str | None = None
     api_version: str | None = None
@@ -155,19 +172,23 @@ MODELS: Mapping[str, type[OpenAI] | type[AzureOpenAI] | type[Local]] = {
 }
 
 
+def _passed(params: dict[str, Any]) -> dict[str, Any]:
+    Passed.model_validate(params)
+    return params
+
+
 class LlmRef(Parameters):
     """Which model an app or a store uses, and what the API is told beside what the model itself says."""
 
     key: str = Field(min_length=1)
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: Annotated[dict[str, Any], AfterValidator(_passed)] = Field(default_factory=dict)
 
 
 def _ref(value: object) -> object:
     """Read a model's key, or {"key": ..., "params": {...}}, also as JSON."""
     if not isinstance(value, str):
         return value
-    text = value.strip()
-    return json.loads(text) if text.startswith("{") else {"key": value}
+    return from_json(value, "the model") if value.lstrip().startswith("{") else {"key": value}
 
 
 Ref = Annotated[LlmRef, BeforeValidator(_ref)]
@@ -268,7 +289,7 @@ def floats(text: str, option: str) -> list[float]:
         found: list[float] = json.loads(f"[{text}]")  # five times as quick as `float` for each, which takes more forms
         if {type(one) for one in found} <= {int, float}:
             return found
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     try:
         return [float(one) for one in text.split(",")]

@@ -25,6 +25,7 @@ _BEFORE_LOGIN = frozenset((b"AUTH", b"HELLO", b"QUIT"))
 _ENDINGS = frozenset((b"EXEC", b"DISCARD"))
 _QUEUED = ON_OBJECTS | {b"PING", b"CLIENT"}  # in a transaction these are Redis' own
 _IN_TRANSACTION = _QUEUED | _ENDINGS | {b"MULTI", b"QUIT", b"RESET"}
+_OWN = b"LLM."
 _ATTACKS = frozenset((b"POST", b"HOST:"))  # a web page that has a browser talk to us; Redis hangs up too
 
 
@@ -89,7 +90,7 @@ class Answers:
         if not state.welcome or (state.listening and state.protocol == 2):
             return False
         if name not in _SPECIAL:
-            return name not in self._shared.names and not name.startswith(refused.PREFIXES)
+            return not name.startswith((_OWN, *refused.PREFIXES)) and name not in self._shared.names
         if state.transaction:
             if name in _ENDINGS and not (state.spoiled and name == b"EXEC"):
                 if len(request) == 1:
@@ -122,6 +123,9 @@ class Answers:
             return replies.error(f"{_shown(name).upper()} cannot run inside MULTI here; run it outside the transaction")
         if name in self._shared.names:
             return self._own(request)
+        if name.startswith(_OWN):  # not passed on: a key in its arguments would show in MONITOR
+            known = ", ".join(sorted(one.decode() for one in self._shared.names))
+            return replies.error(f"unknown command '{_shown(name).upper()[:128]}'; these are known: {known}")
         read = _STEPS.get(name)
         return read(self, request) if read else None
 

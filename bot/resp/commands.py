@@ -17,6 +17,7 @@ from bot.registry.parameters import MOST_K, LlmRef, Parameters, Ref, floats, fro
 from bot.registry.stores import Stores
 from bot.resp.base import Reply
 from bot.resp.options import Arguments, parse, whole
+from memory import tasks
 from memory.embedder import Vector
 from memory.store_items import New
 
@@ -263,11 +264,10 @@ async def _within(told: Arguments, do: Callable[[], Awaitable[Reply]]) -> Reply:
     milliseconds = told.number("--TIMEOUT", 0, most=LONGEST_TIMEOUT)
     if not milliseconds:
         return await do()
-    timeout = asyncio.timeout(milliseconds / 1000)
+    # A task of its own: asyncio.timeout cancels once, and wait_for of Python 3.11 may swallow that (see tasks.ended).
+    doing = asyncio.ensure_future(do())
     try:
-        async with timeout:
-            return await do()
-    except TimeoutError:
-        if not timeout.expired():
-            raise
-        return None
+        await asyncio.wait([doing], timeout=milliseconds / 1000)
+    finally:
+        await tasks.ended(doing)
+    return None if doing.cancelled() else doing.result()

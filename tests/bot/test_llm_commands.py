@@ -57,6 +57,9 @@ async def test_an_unknown_type_or_option_names_itself(llm):
         ("LLM.KNN there --EMBEDDING 1,nan", "not finite"),
         ("LLM.ADD s --ID -1 text", "--ID: a whole number from 0"),
         ("LLM.ADD s --TIMEOUT soon text", "--TIMEOUT: a whole number"),
+        ('LLM.CREATE-APP a --LLM {"key"', "the model: a JSON object is wanted"),
+        (f'LLM.CREATE-APP a --LLM {{"key":{"[" * 100_000}', "the model: a JSON object is wanted"),
+        (f"LLM.KNN s --EMBEDDING {'[' * 100_000}", "--EMBEDDING: numbers between commas"),
         ("LLM.KNN s", "LLM.KNN needs --EMBEDDING or a text"),
         ("LLM.RUN a --VARS 1", "--VARS: a JSON object is wanted"),
         ('LLM.RUN a --PARAMS {"user":[]}', "--PARAMS: user must be a text"),
@@ -134,6 +137,27 @@ async def test_what_takes_too_long_is_nil(llm, model, openai):
     assert await llm("LLM.RUN hello --TIMEOUT 50 Hi") is None
     openai.let_go.set()
     assert await llm("LLM.RUN hello --TIMEOUT 60000 Hi") == "You said: Hi"
+
+
+async def test_what_takes_too_long_is_nil_also_where_a_cancellation_is_swallowed(llm, configured):
+    """As wait_for of Python 3.11 does, which redis-py sends with."""
+    embedder = await configured.embedder()
+    cancelled = []
+
+    async def embed(texts):
+        while True:
+            try:
+                return await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                cancelled.append(texts)
+                if len(cancelled) > 1:
+                    raise
+
+    embedder.embed = embed
+    configured.embedder = lambda: asyncio.sleep(0, embedder)
+    await llm("LLM.CREATE-VECTOR-STORE store --LLM default")
+    async with asyncio.timeout(10):
+        assert await llm("LLM.KNN store --TIMEOUT 50 text") is None
 
 
 async def test_run_fills_in_and_shows_the_prompt(llm, model):
@@ -233,6 +257,14 @@ async def test_a_chat_s_own_prompt_and_parameters_are_taken(llm, model, openai):
     await llm("LLM.RUN chat --PARAMS", '{"temperature": 0.2}', "Hello")
     assert openai.chats[0]["messages"][0] == {"role": "system", "content": "You are a pirate. Before:"}
     assert openai.chats[0]["temperature"] == 0.2
+
+
+async def test_a_chat_s_own_prompt_has_variables_of_its_own(llm, model, openai):
+    await llm("LLM.CREATE-CHAT chat --LLM model --PROMPT", "You are a {{role}} for {{person}}.")
+    await llm("LLM.RUN chat --VARS", '{"role": "pirate", "person": "nobody"}', "--PARAMS", '{"user": "Ada"}', "Hello")
+    assert openai.chats[0]["messages"][0]["content"] == "You are a pirate for Ada."
+    with pytest.raises(PromptError, match="the prompt of chat uses variables that are not given: role"):
+        await llm("LLM.RUN chat Hello")
 
 
 async def test_a_chat_knows_what_its_store_holds(llm, model, openai):

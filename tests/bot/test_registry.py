@@ -2,16 +2,20 @@
 
 import asyncio
 import json
+import re
 from contextlib import aclosing
 
 import pytest
 from pydantic import SecretStr
 
+from bot.apps.chat import ChatOptions
 from bot.apps.runs import Composed, Ran
 from bot.errors import ModelUnavailable, ObjectError, ObjectMissing, PromptError
-from bot.models.base import Piece
+from bot.models.base import ChatModel, Message, Piece
+from bot.prompts import Prompts
 from bot.registry.apps import Run
-from bot.registry.models import address
+from bot.registry.chats import Summarizers
+from bot.registry.models import Models, address
 from bot.registry.objects import How, Kind, Objects
 from bot.registry.parameters import Http, LlmRef, read
 from bot.registry.secrets import Vault, hidden, new_secret
@@ -130,11 +134,16 @@ async def test_a_name_is_printable_and_not_endless(registry, name):
         ({"api_key": 5}, "api_key: a text"),
         ({"api_key": "$not a name"}, "api_key"),
         ({"base_url": "ftp://x"}, "base_url"),
+        ({"base_url": "https://me:sk-secret@host/v1"}, "base_url: a user and password would be stored in clear"),
+        ({"http": {"proxy_host": "me:sk-secret@proxy"}}, "http.proxy_host: a user and password"),
+        ({"chat": {"api_key": "sk-secret"}}, "chat: api_key: it would be stored in clear"),
+        ({"embedding": {"API-Key": "sk-secret"}}, "embedding: API-Key: it would be stored in clear"),
     ],
 )
 async def test_a_broken_or_unknown_parameter_names_itself(registry, params, told):
-    with pytest.raises(ObjectError, match=told):
+    with pytest.raises(ObjectError, match=told) as raised:
         await registry.models.create("gpt", params)
+    assert "sk-secret" not in str(raised.value)
     assert await registry.objects.find("gpt") is None
 
 
@@ -189,6 +198,16 @@ async def test_a_key_in_clear_is_stored_encrypted(registry, client, keys, openai
     assert hidden((await registry.objects.find("gpt")).params)["api_key"] == "(encrypted)"
 
 
+async def test_an_app_and_a_store_keep_no_key_in_clear(registry):
+    await registry.models.create("gpt", {})
+    ref = {"key": "gpt", "params": {"api_key": "sk-secret"}}
+    for created in (registry.apps.create("hello", {"llm": ref}), registry.stores.create("notes", {"llm": ref})):
+        with pytest.raises(ObjectError, match="api_key: it would be stored in clear") as raised:
+            await created
+        assert "sk-secret" not in str(raised.value)
+    assert [one.name for one in await registry.objects.list()] == ["gpt"]
+
+
 async def test_a_key_in_clear_is_refused_where_there_is_nothing_to_encrypt_with(config):
     vault = Vault(config.model_copy(update={"secret_key": None}))
     with pytest.raises(ObjectError, match="LOREBOT_SECRET_KEY") as raised:
@@ -220,6 +239,8 @@ async def test_what_opens_something_else_is_sent_to_no_model(registry, name):
         {},
         {"api_key": "sk-own", "base_url": "http://169.254.169.254"},
         {"api_key": "sk-own", "http": {"proxy_host": "http://inside"}},
+        {"api_key": "sk-own", "chat": {"chat_path": "/api/pull"}},
+        {"api_key": "sk-own", "embedding": {"embedding_path": "/api/pull"}},
     ],
 )
 async def test_a_tenant_s_model_uses_neither_our_keys_nor_our_network(registry, params):
@@ -302,6 +323,38 @@ async def test_more_chats_at_once_than_the_pool_holds_do_not_wait_for_each_other
         await asyncio.sleep(0.01)
     openai.let_go.set()
     assert len(await asyncio.gather(*running)) == 30
+
+
+async def streamed(model: ChatModel) -> str:
+    async with aclosing(model.stream([Message("user", "Hi")], max_tokens=100)) as pieces:
+        return "".join([piece.text async for piece in pieces if isinstance(piece, Piece)])
+
+
+async def test_a_model_that_makes_room_for_others_finishes_what_it_says(registry, config, configured, openai):
+    models = Models(registry.objects, Vault(config), config, configured, most_kept=1)
+    openai.let_go = asyncio.Event()
+    for name in ("gpt", "other"):
+        await models.create(name, {})
+    running = asyncio.create_task(streamed(await models.chat(LlmRef(key="gpt"), params={"seed": 1})))
+    while not openai.busy:
+        await asyncio.sleep(0.01)
+    for seed in range(3):
+        await models.chat(LlmRef(key="gpt"), params={"seed": seed})
+    await models.chat(LlmRef(key="other"))
+    openai.let_go.set()
+    assert await running == "You said: Hi"
+    await models.close()
+
+
+async def test_what_a_model_is_told_beside_takes_no_other_model_s_place(registry, config, configured):
+    models = Models(registry.objects, Vault(config), config, configured, most_kept=2)
+    for name in ("gpt", "other"):
+        await models.create(name, {})
+    usual = await models.chat(LlmRef(key="gpt"))
+    for seed in range(3):
+        await models.chat(LlmRef(key="other"), params={"seed": seed})
+    assert await models.chat(LlmRef(key="gpt")) is usual
+    await models.close()
 
 
 async def test_a_silent_model_is_given_up_and_the_parameter_is_named(registry, openai):
@@ -442,6 +495,20 @@ async def test_the_configured_model_answers_where_none_is_named(registry, config
 async def test_a_broken_prompt_is_told_when_the_app_is_made(registry):
     with pytest.raises(PromptError, match="the prompt of hello is not a valid template"):
         await registry.apps.create("hello", {"prompt": "{{name"})
+
+
+async def test_a_prompt_that_leaves_out_what_the_model_must_see_is_told_when_the_app_is_made(docs):
+    for prompt, told in (("Answer!", "lacks {{context}} and {{question}}"), ("{{context}}", "lacks {{question}}")):
+        with pytest.raises(PromptError, match=re.escape(told)):
+            await docs.apps.create("own", {"vector_store": "docs", "prompt": prompt}, type_="search")
+
+
+async def test_a_summary_prompt_without_a_place_for_the_conversation_has_it_below(registry, config):
+    await registry.apps.create("chat", {"history": {"summary_prompt": "Summarise!"}}, type_="chat")
+    options = ChatOptions(prompt_tokens=2000, reply_tokens=200)
+    chats = Summarizers(registry.objects, registry.models, Prompts(), options, "UTC")
+    summarizer = await chats.summarizer(json.dumps(["", "chat"]))
+    assert summarizer.prompt("- Ada: Hello {{x}}") == "Summarise!\n\n- Ada: Hello {{x}}"
 
 
 async def test_a_model_or_a_store_that_is_not_there_is_told_when_the_app_is_made(registry):
