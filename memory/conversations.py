@@ -45,8 +45,7 @@ local function told(keys, tag, public, reach, records, facts, widen)
     redis.call('HSET', record, 'audience', 'private')  -- the scope said more than is believed
   end
   local open = redis.call('SMEMBERS', threads)
-  if not known and #open > 0 then
-    -- only its threads have been heard so far: as it is told to be public, or said not to be, so are they
+  if not known and #open > 0 then  -- only its threads have been heard so far; they may say more than it, or less
     known = widen and has(reach, public) and tag or tag .. ',' .. public
   end
   if not known or known == reach then return reach, false end
