@@ -46,20 +46,30 @@ def making(command: Command) -> Command:
     return owned(command)
 
 
-def parameters(params: str | None, single: Sequence[str]) -> dict[str, Any]:
-    """Return the parameters of --params with those of --param put in."""
+def _json(text: str) -> Any:
+    """Read a value as JSON; what is none is a text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def parameters(
+    params: str | None, single: Sequence[str], *, option: str = "--param", read: Callable[[str], Any] = _json
+) -> dict[str, Any]:
+    """Return the parameters of --params with those of --param, or another option, put in; read: how values are."""
     found = from_json(params, "--params") if params else {}
     for one in single:
         path, equals, value = one.partition("=")
         if not equals or not path:
-            raise click.UsageError(f"--param {path}: NAME=VALUE is wanted")
+            raise click.UsageError(f"{option} {path}: NAME=VALUE is wanted")
         at = found
         *outer, name = path.split(".")
         for part in outer:
             at = at.setdefault(part, {})
             if not isinstance(at, dict):
-                raise click.UsageError(f"--param {path}: {part} has a value already")
-        at[name] = _value(value)
+                raise click.UsageError(f"{option} {path}: {part} has a value already")
+        at[name] = read(value)
     return found
 
 
@@ -141,11 +151,3 @@ def shown(one: Named) -> dict[str, Any]:
         "shared": one.shared or one.name == DEFAULT == one.version,
         "params": hidden(one.params),
     }
-
-
-def _value(text: str) -> Any:
-    """Read a value as JSON; what is none is a text."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

@@ -174,6 +174,8 @@ async def test_apps_and_stores_are_made_filled_and_run_on_the_command_line(serve
     assert (clear.code, "LOREBOT_SECRET_KEY" in clear.err, "sk-in-clear" in clear.err) == (1, True, False)
     assert (await lorebot("app", "create", "hello", "--llm", "gpt", "--prompt", "Say hello to {{name}}")).code == 0
     assert (await lorebot("run", "hello", "--var", "name=Ada")).out == "You said: Say hello to Ada\n"
+    assert (await lorebot("run", "hello", "--var", "name=1.10")).out == "You said: Say hello to 1.10\n"
+    assert "--var name: NAME=VALUE is wanted" in (await lorebot("run", "hello", "--var", "name")).err
     assert "not given: name" in (await lorebot("run", "hello")).err
     lines = '{"text": "Rex is a dog", "metadata": {"lang": "en"}}\n{"text": "Thé", "metadata": {"lang": "fr"}}\n'
     (home.folder / "items.jsonl").write_text(lines)
