@@ -100,6 +100,19 @@ async def test_redis_llm_s_getting_started_works_typed_into_redis_cli(serve, ope
     assert await served.ends() == 0
 
 
+async def test_it_stays_when_the_terminal_of_nohup_closes(serve):
+    usual = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        served = await serve()
+    finally:
+        signal.signal(signal.SIGHUP, usual)
+    for _ in range(20):
+        served.process.send_signal(signal.SIGHUP)
+        async with served.client() as client:
+            assert await client.ping()
+    assert await served.ends() == 0
+
+
 async def test_a_chat_s_history_survives_kill_9_of_all(serve, openai):
     served = await serve()
     client = served.client()
