@@ -444,6 +444,16 @@ async def test_what_is_shared_is_read_by_tenants_and_not_changed(registry):
     assert await registry.stores.size("notes") == 1
 
 
+async def test_a_tenant_s_own_store_is_searched_as_soon_as_it_is_made(registry):
+    await registry.stores.create("notes", {}, How(shared=True))
+    await registry.stores.add("notes", [New("Shared", vector=[1, 2])])
+    assert (await registry.stores.knn("notes", [1, 2], owner=GUILD))[0].text == "Shared"
+    await registry.stores.create("notes", {}, How(GUILD))
+    assert await registry.stores.knn("notes", [1, 2], owner=GUILD) == []
+    assert await registry.stores.remove("notes", owner=GUILD)
+    assert (await registry.stores.knn("notes", [1, 2], owner=GUILD))[0].text == "Shared"
+
+
 # Apps
 
 
