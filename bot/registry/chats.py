@@ -41,7 +41,8 @@ def chat_scope(named: Named, owner: str, conversation: str | None, user: str | N
     """Return where a conversation with an app is remembered: by its name, and by whose it is where that is told."""
     tenant = f"app:{named.name}" if owner == OPERATOR else f"{owner}/app:{named.name}"
     name = conversation or "main"
-    place = name if user is None else json.dumps([name, user], ensure_ascii=False)
+    apart = user is not None or name.startswith("[")  # or it could be named like another's
+    place = json.dumps([name, user], ensure_ascii=False) if apart else name
     return Scope(tenant, place, user or SOMEBODY, Audience.DIRECT)
 
 
