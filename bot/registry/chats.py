@@ -100,6 +100,7 @@ class Chats:
             self._own(named, made, variables),
             replace(self._options, history=history(made), app=_address(named)),
         )
+        app.check(message)
         batch = memory.batch()
         glance = memory.glance(batch, scope, message.text)
         await batch.send()

@@ -271,7 +271,9 @@ async def test_a_chat_s_own_prompt_has_variables_of_its_own(llm, model, openai):
     await llm("LLM.RUN chat --VARS", '{"role": "pirate", "person": "nobody"}', "--PARAMS", '{"user": "Ada"}', "Hello")
     assert openai.chats[0]["messages"][0]["content"] == "You are a pirate for Ada."
     with pytest.raises(PromptError, match="the prompt of chat uses variables that are not given: role"):
-        await llm("LLM.RUN chat Hello")
+        await llm("LLM.RUN chat", "Who is there?")
+    await llm("LLM.RUN chat --VARS", '{"role": "pirate"}', "Hello")
+    assert "Who is there?" not in openai.prompts[-1]
 
 
 async def test_a_chat_knows_what_its_store_holds(llm, model, openai):
