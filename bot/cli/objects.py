@@ -120,8 +120,7 @@ def noun(kind: Kind) -> tuple[click.Command, click.Command, click.Command]:
             print(json.dumps(facts, ensure_ascii=False))
             return
         for key, value in facts.items():
-            line = json.dumps(value, ensure_ascii=False, indent=2) if isinstance(value, Mapping) else str(value)
-            print(clean(f"{key}: {line}"))
+            print(clean(f"{key}: {_line(key, value)}"))
 
     @click.command("remove", help=f"Remove a {kind.spoken}.\n\n\b\nExample:\n  lorebot {kind} remove hello")
     @click.argument("name")
@@ -139,6 +138,14 @@ def noun(kind: Kind) -> tuple[click.Command, click.Command, click.Command]:
         print(clean(f"The {kind.spoken} {name} is removed."))
 
     return list_, show_, remove
+
+
+def _line(key: str, value: object) -> str:
+    if key == "owner":
+        return str(value or "whoever runs the bot")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return json.dumps(value, ensure_ascii=False, indent=2) if isinstance(value, Mapping) else str(value)
 
 
 def shown(one: Named) -> dict[str, Any]:

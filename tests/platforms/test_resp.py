@@ -183,6 +183,8 @@ async def test_apps_and_stores_are_made_filled_and_run_on_the_command_line(serve
     again = await lorebot("llm", "create", "gpt")
     assert (again.code, "--replace" in again.err) == (1, True)
     assert json.loads((await lorebot("llm", "show", "gpt", "--json")).out)["params"] == {"api_key": "$OPENAI_API_KEY"}
+    told = (await lorebot("llm", "show", "gpt")).out.splitlines()
+    assert {"name: gpt", "owner: whoever runs the bot", "shared: no"} <= set(told)
     clear = await lorebot("llm", "create", "clear", "-p", "api_key=sk-in-clear")
     assert (clear.code, "LOREBOT_SECRET_KEY" in clear.err, "sk-in-clear" in clear.err) == (1, True, False)
     assert (await lorebot("app", "create", "hello", "--llm", "gpt", "--prompt", "Say hello to {{name}}")).code == 0
