@@ -99,7 +99,7 @@ async def test_two_that_create_at_once_leave_one_object(registry):
     assert sum(one.made for one in made) == 1
 
 
-async def test_an_object_ends_when_it_is_told_to(registry, client):
+async def test_an_object_ends_when_it_is_told_to(registry, client, keys):
     await registry.models.create("gpt", {})
     assert await registry.objects.expires("gpt") is None
     soon = int((await client.time())[0] * 1000) + 100_000
@@ -110,6 +110,7 @@ async def test_an_object_ends_when_it_is_told_to(registry, client):
     assert await registry.objects.expire("gpt", 1)
     assert await registry.objects.find("gpt") is None
     assert await registry.objects.list() == []
+    assert not await client.exists(keys.tenant("").objects)
     assert not await registry.objects.expire("gpt", soon)
 
 
