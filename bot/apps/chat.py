@@ -74,6 +74,10 @@ class ChatApp:
         """The tokens a prompt may take: its own limit, or what the reply leaves of the model's context."""
         return min(self._options.prompt_tokens, self._model.context_window - self._options.reply_tokens)
 
+    def check(self, incoming: Incoming) -> None:
+        """Raise PromptError where the system prompt cannot be filled in, so that nothing is remembered in vain."""
+        self._system(incoming, speakers(incoming, (), (), self._options.name))
+
     async def recollect(self, incoming: Incoming, glance: Glance) -> Context:
         """Return what memory gives to the answer; the message is remembered. Raises RedisError."""
         window = self._recent

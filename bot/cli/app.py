@@ -57,8 +57,10 @@ async def create(
 
     \b
     simple  asks the model: the prompt with its variables filled in, what is put in, or both
-    search  answers from a vector store and cites it; the prompt has {{context}} and {{question}}
-    chat    remembers its conversations, summarises long ones; the prompt may have {{history}}
+    search  answers from a vector store and cites it; its prompt has {{context}} and {{question}}
+    chat    remembers its conversations, summarises long ones; its prompt may have {{history}}, {{person}}, {{today}},
+            {{timezone}} and {{name}}, which is the bot's
+    All may have variables of their own, which `lorebot run --var` gives.
 
     \b
     Example:

@@ -46,20 +46,30 @@ def making(command: Command) -> Command:
     return owned(command)
 
 
-def parameters(params: str | None, single: Sequence[str]) -> dict[str, Any]:
-    """Return the parameters of --params with those of --param put in."""
+def _json(text: str) -> Any:
+    """Read a value as JSON; what is none is a text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def parameters(
+    params: str | None, single: Sequence[str], *, option: str = "--param", read: Callable[[str], Any] = _json
+) -> dict[str, Any]:
+    """Return the parameters of --params with those of --param, or another option, put in; read: how values are."""
     found = from_json(params, "--params") if params else {}
     for one in single:
         path, equals, value = one.partition("=")
         if not equals or not path:
-            raise click.UsageError(f"--param {path}: NAME=VALUE is wanted")
+            raise click.UsageError(f"{option} {path}: NAME=VALUE is wanted")
         at = found
         *outer, name = path.split(".")
         for part in outer:
             at = at.setdefault(part, {})
             if not isinstance(at, dict):
-                raise click.UsageError(f"--param {path}: {part} has a value already")
-        at[name] = _value(value)
+                raise click.UsageError(f"{option} {path}: {part} has a value already")
+        at[name] = read(value)
     return found
 
 
@@ -110,8 +120,7 @@ def noun(kind: Kind) -> tuple[click.Command, click.Command, click.Command]:
             print(json.dumps(facts, ensure_ascii=False))
             return
         for key, value in facts.items():
-            line = json.dumps(value, ensure_ascii=False, indent=2) if isinstance(value, Mapping) else str(value)
-            print(clean(f"{key}: {line}"))
+            print(clean(f"{key}: {_line(key, value)}"))
 
     @click.command("remove", help=f"Remove a {kind.spoken}.\n\n\b\nExample:\n  lorebot {kind} remove hello")
     @click.argument("name")
@@ -131,6 +140,14 @@ def noun(kind: Kind) -> tuple[click.Command, click.Command, click.Command]:
     return list_, show_, remove
 
 
+def _line(key: str, value: object) -> str:
+    if key == "owner":
+        return str(value or "whoever runs the bot")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return json.dumps(value, ensure_ascii=False, indent=2) if isinstance(value, Mapping) else str(value)
+
+
 def shown(one: Named) -> dict[str, Any]:
     """Return an object as --json prints it, without keys."""
     return {
@@ -141,11 +158,3 @@ def shown(one: Named) -> dict[str, Any]:
         "shared": one.shared or one.name == DEFAULT == one.version,
         "params": hidden(one.params),
     }
-
-
-def _value(text: str) -> Any:
-    """Read a value as JSON; what is none is a text."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

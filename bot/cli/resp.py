@@ -53,10 +53,11 @@ async def command(host: str | None, port: int | None, drain: float) -> None:
 
 
 async def _asked_to_end() -> None:
-    """Wait for Ctrl-C, SIGTERM or SIGHUP; a second one ends the program at once."""
+    """Wait for Ctrl-C, SIGTERM or SIGHUP, unless it is ignored as by nohup; a second one ends the program at once."""
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
     for number in numbers:
         loop.add_signal_handler(number, asked.set)
     await asked.wait()

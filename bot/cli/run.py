@@ -24,8 +24,8 @@ from bot.registry.parameters import LlmRef, from_json
 @click.command()
 @click.argument("app")
 @click.argument("text", nargs=-1, metavar="[INPUT]")
-@click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A variable of the prompt.")
-@click.option("--vars", "more", metavar="JSON", help="The same as a JSON object.")
+@click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A variable of the prompt, a text.")
+@click.option("--vars", "more", metavar="JSON", help="Variables as a JSON object: lists and numbers too.")
 @click.option("--llm", metavar="MODEL", help="Another model than the app's own.")
 @click.option("--params", metavar="JSON", help='What the model is told beside: {"temperature": 0}')
 @click.option("--conversation", metavar="NAME", help="Which of a chat's conversations goes on.")
@@ -59,7 +59,10 @@ async def command(
     observe.configure(config.log_level)
     run = Run(
         input=piped(" ".join(text)),
-        variables={**(from_json(more, "--vars") if more else {}), **parameters(None, variables)},
+        variables={
+            **(from_json(more, "--vars") if more else {}),
+            **parameters(None, variables, option="--var", read=str),
+        },
         params=from_json(params, "--params") if params else {},
         llm=LlmRef(key=llm) if llm else None,
         conversation=conversation,

@@ -112,7 +112,7 @@ async def add(
         raise click.UsageError("give texts or --file, not both")
     if len(texts) > 1 and (id_ is not None or embedding):
         raise click.UsageError("--id and --embedding are for one text")
-    facts = parameters(None, metadata)
+    facts = parameters(None, metadata, option="--metadata")
     vector = np.array(floats(embedding, "--embedding")) if embedding else None
     items = [New(text, vector, id_, facts, ttl) for text in texts] if file is None else list(_lines(file))
     if not items:

@@ -42,7 +42,8 @@ def chat_scope(named: Named, owner: str, conversation: str | None, user: str | N
     """Return where a conversation with an app is remembered: by its name, and by whose it is where that is told."""
     tenant = f"app:{named.name}" if owner == OPERATOR else f"{owner}/app:{named.name}"
     name = conversation or "main"
-    place = name if user is None else json.dumps([name, user], ensure_ascii=False)
+    apart = user is not None or name.startswith("[")  # or it could be named like another's
+    place = json.dumps([name, user], ensure_ascii=False) if apart else name
     return Scope(tenant, place, user or SOMEBODY, Audience.DIRECT)
 
 
@@ -100,6 +101,7 @@ class Chats:
             self._own(named, made, variables),
             replace(self._options, history=history(made), app=_address(named)),
         )
+        app.check(message)
         batch = memory.batch()
         glance = memory.glance(batch, scope, message.text)
         await batch.send()

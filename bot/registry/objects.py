@@ -39,6 +39,11 @@ redis.call('SREM', KEYS[2], ARGV[1])
 return known[2]
 """
 
+# Strike the name of an object that has ended off the list.
+_STRIKE = """
+if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('SREM', KEYS[2], ARGV[1]) end
+"""
+
 # Who writes a note first wins; an object that was made anew meanwhile has none.
 _NOTE = """
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return false end
@@ -225,9 +230,13 @@ class Objects:
         names = batch.ask("SMEMBERS", mine.objects, read=lambda names: [name.decode() for name in names])
         await batch.send()
         batch = Batch(self._client)
-        found = [self.look_up(batch, name, owner=owner) for name in names.value]
+        found = {name: self.look_up(batch, name, owner=owner) for name in names.value}
         await batch.send()
-        return [one.value for one in found if one.value is not None]
+        batch = Batch(self._client)
+        for name in [name for name, one in found.items() if one.value is None]:
+            batch.ask("EVAL", _STRIKE, 2, mine.object(name), mine.objects, name, read=lambda _: None)
+        await batch.send()
+        return [one.value for one in found.values() if one.value is not None]
 
 
 def checked(name: str) -> str:

@@ -125,9 +125,10 @@ class Stores:
             last = self._last.get((owner, name)) or await self._remembered(name, owner)
             batch = self._batch()
             seen = self._objects.ask_version(batch, last.named)
+            own = self._objects.ask_version(batch, replace(last.named, owner=owner))  # comes before a shared one
             found = last.store.ask_knn(batch, query, k, where, texts=texts)
             await batch.send()
-            if seen.value == last.named.version:
+            if seen.value == last.named.version and own.value in (None, last.named.version):
                 try:
                     return found.value
                 except StoreNotReady:

@@ -241,6 +241,13 @@ async def test_a_chat_remembers_and_everybody_has_a_history_of_their_own(llm, mo
     assert "Kyoto" not in openai.prompts[-1]
 
 
+async def test_no_conversation_can_be_named_like_somebody_s_own(llm, model, openai):
+    await llm("LLM.CREATE-CHAT chat --LLM model")
+    await llm("LLM.RUN chat --PARAMS", '{"user": "ada"}', "I live in Kyoto")
+    await llm("LLM.RUN chat --PARAMS", json.dumps({"conversation": '["main", "ada"]'}), "Where do I live?")
+    assert "Kyoto" not in openai.prompts[-1]
+
+
 async def test_nobody_waits_while_a_model_thinks(llm, model, openai):
     """redis-llm holds an app's lock while its model is asked."""
     await llm("LLM.CREATE-CHAT chat --LLM model")
@@ -264,7 +271,9 @@ async def test_a_chat_s_own_prompt_has_variables_of_its_own(llm, model, openai):
     await llm("LLM.RUN chat --VARS", '{"role": "pirate", "person": "nobody"}', "--PARAMS", '{"user": "Ada"}', "Hello")
     assert openai.chats[0]["messages"][0]["content"] == "You are a pirate for Ada."
     with pytest.raises(PromptError, match="the prompt of chat uses variables that are not given: role"):
-        await llm("LLM.RUN chat Hello")
+        await llm("LLM.RUN chat", "Who is there?")
+    await llm("LLM.RUN chat --VARS", '{"role": "pirate"}', "Hello")
+    assert "Who is there?" not in openai.prompts[-1]
 
 
 async def test_a_chat_knows_what_its_store_holds(llm, model, openai):

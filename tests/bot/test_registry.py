@@ -100,7 +100,7 @@ async def test_two_that_create_at_once_leave_one_object(registry):
     assert sum(one.made for one in made) == 1
 
 
-async def test_an_object_ends_when_it_is_told_to(registry, client):
+async def test_an_object_ends_when_it_is_told_to(registry, client, keys):
     await registry.models.create("gpt", {})
     assert await registry.objects.expires("gpt") is None
     soon = int((await client.time())[0] * 1000) + 100_000
@@ -111,6 +111,7 @@ async def test_an_object_ends_when_it_is_told_to(registry, client):
     assert await registry.objects.expire("gpt", 1)
     assert await registry.objects.find("gpt") is None
     assert await registry.objects.list() == []
+    assert not await client.exists(keys.tenant("").objects)
     assert not await registry.objects.expire("gpt", soon)
 
 
@@ -461,6 +462,16 @@ async def test_what_is_shared_is_read_by_tenants_and_not_changed(registry):
             await change
     assert not await registry.stores.remove("notes", owner=GUILD)
     assert await registry.stores.size("notes") == 1
+
+
+async def test_a_tenant_s_own_store_is_searched_as_soon_as_it_is_made(registry):
+    await registry.stores.create("notes", {}, How(shared=True))
+    await registry.stores.add("notes", [New("Shared", vector=[1, 2])])
+    assert (await registry.stores.knn("notes", [1, 2], owner=GUILD))[0].text == "Shared"
+    await registry.stores.create("notes", {}, How(GUILD))
+    assert await registry.stores.knn("notes", [1, 2], owner=GUILD) == []
+    assert await registry.stores.remove("notes", owner=GUILD)
+    assert (await registry.stores.knn("notes", [1, 2], owner=GUILD))[0].text == "Shared"
 
 
 # Apps
