@@ -190,6 +190,11 @@ def _quoted(replying: Message, people: dict[int, Person], me: Person) -> Json:
     return {"message_reference": reference, "referenced_message": quoted}
 
 
+def application_flags(privileged: int) -> int:
+    """Return an application's flags for the privileged intents that are switched on."""
+    return sum(flag for bit, flag in ((1 << 8, 1 << 12), (1 << 1, 1 << 14), (1 << 15, 1 << 18)) if privileged & bit)
+
+
 def blanked(data: Json, me: Person) -> Json:
     """Return a guild's message as a bot without the message-content intent gets it; its own and mentions stay whole."""
     if quoted := data.get("referenced_message"):
