@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 @dataclass(eq=False)
 class Fault:
-    """Something that befalls the next `times` requests whose "METHOD /path" matches `on`; `after` they were carried out."""
+    """What befalls the next `times` requests whose "METHOD /path" matches `on`, before or `after` they are done."""
 
     on: str = "*"
     times: float = 1

@@ -1,6 +1,7 @@
 """What was asked of the REST side, and when."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 
@@ -35,4 +36,4 @@ class Journal:
     def gaps(self, method: str, route: str) -> list[float]:
         """Return the seconds between one request to a route and the next."""
         times = [asked.at for asked in self.of(method, route)]
-        return [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        return [later - earlier for earlier, later in pairwise(times)]

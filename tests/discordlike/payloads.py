@@ -54,7 +54,12 @@ def role(role: Role) -> Json:
 def channel(channel: Channel, me: Person) -> Json:
     """Return a channel, DM or thread as the bot gets it."""
     latest = max(channel.log, default=None)
-    data: Json = {"id": str(channel.id), "type": int(channel.kind), "last_message_id": latest and str(latest), "flags": 0}
+    data: Json = {
+        "id": str(channel.id),
+        "type": int(channel.kind),
+        "last_message_id": latest and str(latest),
+        "flags": 0,
+    }
     if channel.guild is None:
         people = [user(person) for person in channel.people.values() if person is not me]
         group = {"name": channel.name, "icon": None, "owner_id": str(next(iter(channel.people)))}

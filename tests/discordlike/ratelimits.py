@@ -54,7 +54,11 @@ class RateLimits:
         counted = not route.startswith(("/interactions", "/webhooks"))
         wait = self._everything.take(now) if counted else 0.0
         if wait:
-            return {"Retry-After": f"{wait:.3f}", "X-RateLimit-Global": "true", "X-RateLimit-Scope": "global"}, wait, True
+            return (
+                {"Retry-After": f"{wait:.3f}", "X-RateLimit-Global": "true", "X-RateLimit-Scope": "global"},
+                wait,
+                True,
+            )
         limit, seconds = self.limits.get((method, route), OTHERS)
         window = self._windows.setdefault((method, route, major), Window(limit, seconds))
         window.limit, window.seconds = limit, seconds

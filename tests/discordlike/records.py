@@ -1,4 +1,4 @@
-"""What there is on the server. Ids are ints here and strings in JSON; what a person would see is kept with its history."""
+"""What there is on the server. Ids are ints here and strings in JSON; a message keeps the history of its text."""
 
 import itertools
 import time
@@ -34,6 +34,7 @@ class Can(IntFlag):
     SEND_MESSAGES_IN_THREADS = 1 << 38
 
 
+NOTHING = Can(0)
 ALL = Can((1 << 50) - 1)
 MEMBERS = ~(
     Can.ADMINISTRATOR | Can.MANAGE_CHANNELS | Can.MANAGE_GUILD | Can.MANAGE_MESSAGES | Can.MANAGE_ROLES
@@ -71,6 +72,11 @@ class Ids:
             return (int(at.timestamp() * 1000) - DISCORD_EPOCH << 22) + serial % 4096
         self._last = max(self._last + 1, int(time.time() * 1000) - DISCORD_EPOCH << 22)
         return self._last
+
+    def apart(self) -> int:
+        """Return a new id at least a millisecond after the last: shards are told by the time in a guild's id."""
+        self._last += 1 << 22
+        return self.next()
 
 
 def when(snowflake: int) -> datetime:
@@ -155,6 +161,7 @@ class Message:
     mentions: list[int] = field(default_factory=list)
     mention_roles: list[int] = field(default_factory=list)
     mention_everyone: bool = False
+    broadcast: bool = False  # it once reached everyone or a role, as posted or as edited
     reactions: dict[str, list[int]] = field(default_factory=dict)  # emoji -> person ids
     history: list[Version] = field(default_factory=list)
     edits_when_old: int = 0

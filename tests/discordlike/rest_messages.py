@@ -172,7 +172,9 @@ class MessageRoutes:
         original = channel.log.get(int(reference["message_id"]))
         if original is not None and not original.deleted:
             if original.type not in (0, REPLY, 20, 21, 23):
-                raise bad_form("message_reference", "REPLIES_CANNOT_REPLY_TO_SYSTEM_MESSAGE", "Cannot reply to a system message")
+                raise bad_form(
+                    "message_reference", "REPLIES_CANNOT_REPLY_TO_SYSTEM_MESSAGE", "Cannot reply to a system message"
+                )
             return original.id
         if reference.get("fail_if_not_exists", True):
             raise bad_form("message_reference", "REPLIES_UNKNOWN_MESSAGE", "Unknown message")

@@ -132,9 +132,7 @@ class PlaceRoutes:
         self._check_name(request.body.get("name", ""))
         if message is not None and message.thread is not None:
             raise Refused(160004)
-        thread = threads.start(
-            self.talk, parent, request.body["name"], self.world.me, message=message, private=private
-        )
+        thread = threads.start(self.talk, parent, request.body["name"], self.world.me, message=message, private=private)
         return payloads.channel(thread, self.world.me)
 
     async def join(self, request: Request) -> None:

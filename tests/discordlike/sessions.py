@@ -83,7 +83,7 @@ class Sessions:
         return session
 
     def lost(self, session: Session, outlet: Outlet, *, ended: bool) -> None:
-        """Keep for a resume what a broken connection served, unless the client ended it; another may serve it by now."""
+        """Keep for a resume what a broken connection served, unless the client ended it."""
         if session.outlet is not outlet:
             return
         session.outlet, session.lost_at = None, time.monotonic()

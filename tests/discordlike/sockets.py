@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import json
 import time
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from tests.discordlike import payloads
+from tests.discordlike.compress import compressor
 from tests.discordlike.records import Json
 from tests.discordlike.rules import GUILD_MEMBERS, PRIVILEGED
 from tests.discordlike.sessions import Session, Sessions
@@ -49,7 +49,7 @@ class Socket:
         self.response = response
         self.session: Session | None = None
         self.blackholed = False
-        self._zlib = zlib.compressobj() if request.query.get("compress") == "zlib-stream" else None
+        self._compress = compressor(request.query.get("compress"))
         self._queue: asyncio.Queue[Json | int] = asyncio.Queue()
 
     def send(self, frame: Json) -> None:
@@ -74,13 +74,8 @@ class Socket:
                 if isinstance(item, int):
                     await self.response.close(code=item, message=CLOSED.get(item, "").encode(), drain=True)
                     return
-                text = json.dumps(item)
-                if self._zlib is None:
-                    await self.response.send_str(text)
-                else:
-                    await self.response.send_bytes(
-                        self._zlib.compress(text.encode()) + self._zlib.flush(zlib.Z_SYNC_FLUSH)
-                    )
+                frame = self._compress(json.dumps(item))
+                await (self.response.send_str(frame) if isinstance(frame, str) else self.response.send_bytes(frame))
 
 
 class Gateway:
@@ -143,8 +138,6 @@ class Gateway:
         self.log.append(Moment(time.monotonic(), what, detail))
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        if request.query.get("compress", "zlib-stream") != "zlib-stream":
-            return web.Response(status=400, text="This server speaks zlib-stream and plain JSON; uninstall zstandard.")
         response = web.WebSocketResponse(max_msg_size=0)
         await response.prepare(request)
         socket = Socket(request, response)
@@ -230,7 +223,10 @@ class Gateway:
             "session_type": "normal",
             "resume_gateway_url": self.address,
             "shard": [session.shard, session.shards],
-            "application": {"id": str(self.world.me.id), "flags": payloads.application_flags(self.world.rules.privileged)},
+            "application": {
+                "id": str(self.world.me.id),
+                "flags": payloads.application_flags(self.world.rules.privileged),
+            },
             "private_channels": [],
             "user_settings": {},
             "_trace": [],

@@ -198,3 +198,4 @@ class Talk:
         message.mentions = list(dict.fromkeys(people))
         message.mention_roles = list(dict.fromkeys(one for one in roles if guild and one in guild.roles))
         message.mention_everyone = shouts and may_shout and "everyone" in parse
+        message.broadcast |= message.mention_everyone or bool(message.mention_roles)

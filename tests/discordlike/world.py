@@ -8,8 +8,8 @@ from datetime import datetime
 from tests.discordlike import payloads
 from tests.discordlike.permissions import can_see, in_guild, target_kind
 from tests.discordlike.records import (
-    ALL,
     MEMBERS,
+    NOTHING,
     Attachment,
     Can,
     Channel,
@@ -48,7 +48,7 @@ class World:
 
     def guild(self, name: str, *members: Person, permissions: Can = MEMBERS, bot: bool = True) -> Guild:
         """Make a guild with an owner of its own; `permissions` are everyone's, the bot's too."""
-        guild = Guild(self.ids.next(), name, self.person(f"owner of {name}"))
+        guild = Guild(self.ids.apart(), name, self.person(f"owner of {name}"))
         guild.roles[guild.id] = Role(guild.id, "@everyone", permissions, 0)
         guild.members = {person.id: [] for person in (guild.owner, *members)}
         self.guilds[guild.id] = guild
@@ -103,9 +103,7 @@ class World:
         self.emit("CHANNEL_CREATE", payloads.channel(channel, self.me), guild)
         return channel
 
-    def overwrite(
-        self, channel: Channel, target: Role | Person, *, allow: Can = Can(0), deny: Can = Can(0)
-    ) -> None:
+    def overwrite(self, channel: Channel, target: Role | Person, *, allow: Can = NOTHING, deny: Can = NOTHING) -> None:
         """Set a channel's permission overwrite for a role or a person."""
         channel.overwrites[target.id] = (target_kind(target), allow, deny)
         self.changed(channel)
@@ -189,6 +187,3 @@ class World:
     @staticmethod
     def _in(guild: Guild, data: Json) -> Json:
         return data | {"guild_id": str(guild.id)}
-
-
-ADMINISTRATOR = ALL

@@ -1,0 +1,130 @@
+"""The server that tests hold: `async with DiscordLike() as server`, and then what people do there."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+
+from tests.discordlike import threads
+from tests.discordlike.interactions import Interactions
+from tests.discordlike.records import Channel, Guild, Json, Message, Person
+from tests.discordlike.rest import PREFIX, Rest
+from tests.discordlike.rest_messages import MessageRoutes
+from tests.discordlike.rest_places import PlaceRoutes
+from tests.discordlike.rules import Rules
+from tests.discordlike.sessions import Sessions, emit
+from tests.discordlike.sockets import Gateway
+from tests.discordlike.talk import Talk
+from tests.discordlike.world import World
+
+TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.Gk3x2a.not-a-real-token-but-of-its-shape-1234"
+
+
+class DiscordLike:
+    """A Discord on loopback. Its state outlives the bot, which may be killed and come again."""
+
+    def __init__(self, rules: Rules | None = None) -> None:
+        self.rules = rules or Rules()
+        self.token = TOKEN
+        self.world = World(self.rules, self._emit)
+        self.talk = Talk(self.world)
+        self.sessions = Sessions(self.world.ids)
+        self.gateway = Gateway(TOKEN)
+        self.rest = Rest(TOKEN)
+        self._places = PlaceRoutes(self.world, self.talk)
+        self._messages = MessageRoutes(self.world, self.talk)
+        self.interactions = Interactions(self.world, self.talk, self._messages, self._places)
+        self.journal, self.faults, self.ratelimits = self.rest.journal, self.rest.faults, self.rest.ratelimits
+        self.me, self.person, self.guild, self.role = (
+            self.world.me,
+            self.world.person,
+            self.world.guild,
+            self.world.role,
+        )
+        self.channel, self.dm, self.group_dm = self.world.channel, self.world.dm, self.world.group_dm
+        self.say, self.edit, self.delete = self.talk.say, self.talk.edit, self.talk.delete
+        self.react, self.unfurl = self.talk.react, self.talk.unfurl
+        self.slash, self.menu = self.interactions.slash, self.interactions.menu
+        self.press, self.submit = self.interactions.press, self.interactions.submit
+
+    async def __aenter__(self) -> "DiscordLike":
+        app = web.Application(client_max_size=100 * 1024 * 1024)
+        app.router.add_get("/gateway/", self.gateway.serve)
+        app.router.add_get("/attachments/{channel}/{attachment}/{name}", self._download)
+        for part in (self._places, self._messages, self.interactions):
+            self.rest.add(app, part.routes())
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, backlog=1000).start()
+        port = self._runner.addresses[0][1]
+        self.world.address = f"http://127.0.0.1:{port}"
+        self._places.gateway_address = f"ws://127.0.0.1:{port}/gateway/"
+        self.gateway.start(self.world, self.sessions, self._places.gateway_address)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self.faults.clear()
+        self.gateway.stop()
+        await self._runner.cleanup()
+
+    @property
+    def api(self) -> str:
+        """The REST base, such as discord.py's `Route.BASE` wants it."""
+        return self.world.address + PREFIX
+
+    @property
+    def gateway_address(self) -> str:
+        """Where the gateway is, as GET /gateway/bot says."""
+        return self._places.gateway_address
+
+    @property
+    def commands(self) -> list[Json]:
+        """The global commands that are registered."""
+        return self._places.commands.get(0, [])
+
+    def thread(
+        self, parent: Channel, name: str, by: Person, *, message: Message | None = None, private: bool = False
+    ) -> Channel:
+        """Let a person start a thread."""
+        return threads.start(self.talk, parent, name, by, message=message, private=private)
+
+    def add(self, thread: Channel, person: Person) -> None:
+        """Add somebody to a thread, the bot maybe."""
+        threads.add(self.talk, thread, person)
+
+    async def connected(self, shards: int = 1, seconds: float = 20) -> None:
+        """Wait until this many shards are being served."""
+        await self.until(lambda: len(self.gateway.ready) >= shards, seconds)
+
+    async def replied(self, channel: Channel, count: int = 1, seconds: float = 20) -> list[Message]:
+        """Wait until the bot has so many messages standing in a channel; return them."""
+        await self.until(lambda: len(self.said(channel)) >= count, seconds)
+        return self.said(channel)
+
+    def said(self, channel: Channel) -> list[Message]:
+        """Return the bot's messages that people see in a channel."""
+        return [message for message in channel.messages if message.author is self.me]
+
+    def broadcasts(self) -> list[Message]:
+        """Return the bot's messages, deleted ones too, that ever reached everyone or a role."""
+        every = [message for channel in self.world.channels.values() for message in channel.log.values()]
+        return [one for one in every if one.author is self.me and one.broadcast]
+
+    async def until(self, holds: Callable[[], object], seconds: float = 20) -> None:
+        """Wait until something holds."""
+        ends = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > ends:
+                raise TimeoutError(f"it does not hold after {seconds:g} s")
+            await asyncio.sleep(0.005)
+
+    def _emit(self, event: str, data: Json, where: Channel | Guild | None) -> None:
+        emit(self.sessions, self.world, event, data, where)
+
+    async def _download(self, request: web.Request) -> web.Response:
+        """Serve an attachment for as long as its signed address lives."""
+        attachment, expires = self.world.files.get(int(request.match_info["attachment"]), (None, 0.0))
+        if attachment is None or time.monotonic() > expires or request.query.get("hm") != f"{attachment.id:x}":
+            return web.Response(status=404, text="This content is no longer available.")
+        return web.Response(body=attachment.data, content_type=attachment.content_type)
