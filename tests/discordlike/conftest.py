@@ -46,8 +46,10 @@ class Client(discord.Client):
         if self.running is not None:
             self.running.cancel()
             await asyncio.gather(self.running, return_exceptions=True)
-        if self.ws is not None and self.ws._keep_alive is not None:
-            self.ws._keep_alive.stop()
+        if self.ws is not None:
+            if self.ws._keep_alive is not None:
+                self.ws._keep_alive.stop()
+            self.ws.socket._response.close()
         await self.http.close()
 
 

@@ -48,7 +48,7 @@ class Socket:
         self._request = request
         self.response = response
         self.session: Session | None = None
-        self.blackholed = False
+        self.blackholed = self.closed = False
         self._compress = compressor(request.query.get("compress"))
         self._queue: asyncio.Queue[Json | int] = asyncio.Queue()
 
@@ -72,6 +72,7 @@ class Socket:
                 if self.blackholed:
                     continue
                 if isinstance(item, int):
+                    self.closed = True
                     await self.response.close(code=item, message=CLOSED.get(item, "").encode(), drain=True)
                     return
                 frame = self._compress(json.dumps(item))
@@ -148,12 +149,14 @@ class Gateway:
         try:
             await self._read(socket)
         finally:
-            writer.cancel()
             self.open.remove(socket)
             self._note("closed", response.close_code)
             if socket.session is not None:
-                ended = response.close_code in (WSCloseCode.OK, WSCloseCode.GOING_AWAY)
+                ended = not socket.closed and response.close_code in (WSCloseCode.OK, WSCloseCode.GOING_AWAY)
                 self.sessions.lost(socket.session, socket, ended=ended)
+            if not socket.closed:
+                writer.cancel()
+            await asyncio.wait([writer])
         return response
 
     async def _read(self, socket: Socket) -> None:

@@ -87,13 +87,15 @@ class Talk:
         reply_to: Message | None = None,
         files: Sequence[tuple[str, bytes]] = (),
         at: datetime | None = None,
+        ping: bool = True,
         webhook: bool = False,
         type: int = 0,
     ) -> Message:
-        """Let a person say something: a reply, with files, at some time of the past, or through a webhook."""
+        """Let a person say something: a reply that may ping, with files, at a past time, or through a webhook."""
         attachments = [self.world.attach(channel, name, data) for name, data in files]
         draft = Draft(text, reply_to and reply_to.id, attachments=attachments, at=at, type=type)
         draft.webhook = self.world.ids.next() if webhook else None
+        draft.allowed_mentions = None if ping else {"parse": ["users", "roles", "everyone"], "replied_user": False}
         return self.post(channel, author, draft)
 
     def edit(self, message: Message, text: str) -> None:
@@ -191,7 +193,8 @@ class Talk:
         if "roles" not in parse:
             roles = [one for one in roles if str(one) in map(str, named.get("roles") or [])]
         replied = message.channel.log.get(message.reply_to or 0)
-        if replied is not None and (allowed is None or allowed.get("replied_user")):
+        to_another = replied is not None and replied.author is not message.author
+        if replied is not None and to_another and (allowed is None or allowed.get("replied_user")):
             people.append(replied.author.id)
         may_shout = guild is not None and Can.MENTION_EVERYONE in in_channel(message.channel, message.author)
         shouts = "@everyone" in text or "@here" in text
