@@ -25,6 +25,9 @@ class Client(discord.Client):
         self.events: list[tuple[str, tuple[Any, ...]]] = []
         self.running: asyncio.Task[None] | None = None
 
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Do not wait five seconds between one identify and the next."""
+
     def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
         self.events.append((event, args))
         super().dispatch(event, *args, **kwargs)
@@ -85,3 +88,32 @@ async def online(server: DiscordLike, client: Client) -> Client:
     if task.done():
         task.result()
     return client
+
+
+class Place:
+    """A channel with Ada in it, and the client's view of it."""
+
+    def __init__(self, server, client):
+        self.ada = server.person("ada")
+        self.guild = server.guild("Library", self.ada)
+        self.channel = server.channel(self.guild, "general")
+        self.client = client
+
+    @property
+    def here(self) -> discord.TextChannel:
+        return self.client.get_channel(self.channel.id)
+
+
+@pytest.fixture
+async def place(server, client):
+    place = Place(server, client)
+    server.ratelimits.on = False
+    await online(server, client)
+    return place
+
+
+async def refused(coroutine) -> tuple[int, int]:
+    """Return the status and the code of an error."""
+    with pytest.raises(discord.HTTPException) as caught:
+        await coroutine
+    return caught.value.status, caught.value.code

@@ -79,6 +79,7 @@ class Rest:
         return response
 
     async def _answer(self, request: web.Request, asked: Asked, handler: Handler, given: Request) -> web.Response:
+        headers: dict[str, str] = {}
         by_token = asked.route.startswith(("/interactions", "/webhooks"))
         try:
             if not by_token and request.headers.get("Authorization") != f"Bot {self.token}":
@@ -90,7 +91,7 @@ class Rest:
             answer = await handler(given)
         except Refused as refused:
             asked.code = refused.body["code"]
-            return as_json(refused.body, VIA, refused.status)
+            return as_json(refused.body, {**headers, **VIA}, refused.status)
         if answer is None:
             return web.Response(status=204, headers=headers)
         return as_json(answer, headers)

@@ -108,8 +108,7 @@ class DiscordLike:
 
     def broadcasts(self) -> list[Message]:
         """Return the bot's messages, deleted ones too, that ever reached everyone or a role."""
-        every = [message for channel in self.world.channels.values() for message in channel.log.values()]
-        return [one for one in every if one.author is self.me and one.broadcast]
+        return [one for one in self.talk.posted if one.author is self.me and one.broadcast]
 
     async def until(self, holds: Callable[[], object], seconds: float = 20) -> None:
         """Wait until something holds."""

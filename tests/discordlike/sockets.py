@@ -85,6 +85,7 @@ class Gateway:
     def __init__(self, token: str) -> None:
         self.token = token
         self.acks = True
+        self.shut = False  # nobody gets in
         self.log: list[Moment] = []
         self.open: list[Socket] = []
         self.address = ""
@@ -139,6 +140,8 @@ class Gateway:
         self.log.append(Moment(time.monotonic(), what, detail))
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
+        if self.shut:
+            return web.Response(status=503)
         response = web.WebSocketResponse(max_msg_size=0)
         await response.prepare(request)
         socket = Socket(request, response)

@@ -12,6 +12,8 @@ from tests.discordlike.records import Attachment, Can, Channel, Json, Message, P
 from tests.discordlike.world import World
 
 THREAD_CREATED, REPLY, THREAD_STARTER = 18, 19, 21
+LOADING = 1 << 7  # "thinking", until the answer is there
+SETTABLE = 1 << 2 | 1 << 15  # by an edit: no embeds, components v2
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Talk:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.posted: list[Message] = []  # everywhere, in order
         self._nonces: dict[tuple[int, str], tuple[float, Message]] = {}
 
     def post(self, channel: Channel, author: Person, draft: Draft) -> Message:
@@ -63,7 +66,10 @@ class Talk:
         )
         self._mention(message, draft.allowed_mentions)
         channel.log[message.id] = message
-        channel.archived = False
+        self.posted.append(message)
+        if channel.archived:
+            channel.archived = False
+            self.world.changed(channel)
         if channel.is_thread:
             channel.people.setdefault(author.id, author)
         channel.typing = [(at, person) for at, person in channel.typing if person is not author]
@@ -114,7 +120,7 @@ class Talk:
         message.embeds = body.get("embeds", message.embeds) or []
         message.components = body.get("components", message.components) or []
         message.attachments = message.attachments if attachments is None else attachments
-        message.flags = message.flags & ~128  # no longer "thinking"
+        message.flags = message.flags & ~LOADING | (body.get("flags") or 0) & SETTABLE
         message.edited = datetime.now(UTC)
         self._mention(message, body.get("allowed_mentions"))
         if message.seen_by is None:

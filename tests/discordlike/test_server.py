@@ -245,6 +245,9 @@ async def test_shards_get_their_own_guilds_and_the_first_one_the_dms(server):
     class Sharded(discord.AutoShardedClient):
         heard: list[tuple[int, str]] = []  # noqa: RUF012
 
+        async def before_identify_hook(self, shard_id, *, initial=False) -> None:
+            pass
+
         async def on_message(self, message: discord.Message) -> None:
             self.heard.append((message.guild.shard_id if message.guild else -1, message.content))
 
@@ -265,3 +268,11 @@ async def test_a_server_with_rules_of_its_own_tells_them():
     async with DiscordLike(Rules(heartbeat_interval=1.5)) as server, aiohttp.ClientSession() as session:
         socket = await session.ws_connect(server.gateway_address)
         assert await socket.receive_json() == {"op": 10, "d": {"heartbeat_interval": 1500}}
+
+
+async def test_a_gateway_that_is_shut_is_tried_again_until_it_opens(server, client):
+    server.gateway.shut = True
+    client.begin(server.token)
+    await server.until(lambda: server.journal.of("GET", "/users/@me"))
+    server.gateway.shut = False
+    await server.until(client.is_ready)

@@ -154,7 +154,7 @@ class World:
 
     def find_message(self, channel: Channel, message_id: str | int) -> Message:
         message = channel.log.get(int(message_id))
-        if message is None or message.deleted:
+        if message is None or message.deleted or message.seen_by is not None:
             raise Refused(10008)
         return message
 
