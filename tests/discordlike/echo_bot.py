@@ -4,7 +4,7 @@ import os
 import sys
 
 if "zlib" in sys.argv:
-    sys.modules["zstandard"] = None  # type: ignore[assignment]
+    sys.modules["zstandard"] = None  # discord.py then asks for zlib
 
 import discord
 import discord.gateway

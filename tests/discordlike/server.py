@@ -7,6 +7,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from tests.discordlike import threads
+from tests.discordlike.gateway import Gateway
 from tests.discordlike.interactions import Interactions
 from tests.discordlike.records import Channel, Guild, Json, Message, Person
 from tests.discordlike.rest import PREFIX, Rest
@@ -14,7 +15,6 @@ from tests.discordlike.rest_messages import MessageRoutes
 from tests.discordlike.rest_places import PlaceRoutes
 from tests.discordlike.rules import Rules
 from tests.discordlike.sessions import Sessions, emit
-from tests.discordlike.sockets import Gateway
 from tests.discordlike.talk import Talk
 from tests.discordlike.world import World
 

@@ -1,8 +1,6 @@
-"""The gateway's WebSockets: hello, identify or resume, heartbeats, and every way a connection can go wrong."""
+"""The gateway: hello, identify or resume, heartbeats, and every way a connection can go wrong."""
 
 import asyncio
-import contextlib
-import json
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -10,26 +8,14 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from tests.discordlike import payloads
-from tests.discordlike.compress import compressor
 from tests.discordlike.records import Json
 from tests.discordlike.rules import GUILD_MEMBERS, PRIVILEGED
 from tests.discordlike.sessions import Session, Sessions
+from tests.discordlike.wire import Socket
 from tests.discordlike.world import World
 
 HEARTBEAT, IDENTIFY, PRESENCE, RESUME, RECONNECT, REQUEST_MEMBERS, INVALID, HELLO, ACK = 1, 2, 3, 6, 7, 8, 9, 10, 11
 INTENTS_THERE_ARE = (1 << 26) - 1
-CLOSED = {
-    4001: "Unknown opcode.",
-    4002: "Error while decoding payload.",
-    4003: "Not authenticated.",
-    4004: "Authentication failed.",
-    4005: "Already authenticated.",
-    4007: "Invalid seq.",
-    4010: "Invalid shard.",
-    4011: "Sharding required.",
-    4013: "Invalid intent(s).",
-    4014: "Disallowed intent(s).",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,46 +23,8 @@ class Moment:
     """Something that a client did on the gateway; `at` is of time.monotonic."""
 
     at: float
-    what: str  # connect, heartbeat, identify, resume, presence, closed
+    what: str  # turned away, connect, heartbeat, identify, resume, presence, closed
     detail: Any = None
-
-
-class Socket:
-    """One connection. What is sent waits in a queue, so that events keep their order; a blackhole swallows it."""
-
-    def __init__(self, request: web.Request, response: web.WebSocketResponse) -> None:
-        self._request = request
-        self.response = response
-        self.session: Session | None = None
-        self.blackholed = self.closed = False
-        self._compress = compressor(request.query.get("compress"))
-        self._queue: asyncio.Queue[Json | int] = asyncio.Queue()
-
-    def send(self, frame: Json) -> None:
-        self._queue.put_nowait(frame)
-
-    def close(self, code: int) -> None:
-        """Close with a code once everything before is sent."""
-        self._queue.put_nowait(code)
-
-    def abort(self) -> None:
-        """Cut the connection as a broken network does."""
-        if self._request.transport is not None:
-            self._request.transport.abort()
-
-    async def write(self) -> None:
-        """Send what is queued until the connection ends."""
-        with contextlib.suppress(ConnectionError):
-            while True:
-                item = await self._queue.get()
-                if self.blackholed:
-                    continue
-                if isinstance(item, int):
-                    self.closed = True
-                    await self.response.close(code=item, message=CLOSED.get(item, "").encode(), drain=True)
-                    return
-                frame = self._compress(json.dumps(item))
-                await (self.response.send_str(frame) if isinstance(frame, str) else self.response.send_bytes(frame))
 
 
 class Gateway:
@@ -141,6 +89,7 @@ class Gateway:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         if self.shut:
+            self._note("turned away")
             return web.Response(status=503)
         response = web.WebSocketResponse(max_msg_size=0)
         await response.prepare(request)
