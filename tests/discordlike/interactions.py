@@ -7,6 +7,7 @@ from typing import Any
 from tests.discordlike import payloads
 from tests.discordlike.forms import check_message
 from tests.discordlike.invocations import (
+    AUTOCOMPLETE,
     COMMAND,
     COMPONENT,
     MODAL,
@@ -28,7 +29,7 @@ from tests.discordlike.rest_places import PlaceRoutes
 from tests.discordlike.talk import Draft, Talk
 from tests.discordlike.world import World
 
-MESSAGE, DEFERRED, DEFERRED_UPDATE, UPDATE, SHOW_MODAL = 4, 5, 6, 7, 9
+MESSAGE, DEFERRED, DEFERRED_UPDATE, UPDATE, SUGGEST, SHOW_MODAL = 4, 5, 6, 7, 8, 9
 EPHEMERAL, LOADING = 64, 128
 WEBHOOK = "/webhooks/{application}/{token}"
 
@@ -44,9 +45,16 @@ class Interactions:
         self, channel: Channel, person: Person, name: str, options: Mapping[str, Any] | None = None
     ) -> Interaction:
         """Use a slash command as a person does: "memory list" is a subcommand."""
-        first, *path = name.split()
-        command = find_command(self._commands(channel), 1, first, channel, person)
-        return self._begin(COMMAND, channel, person, slash_data(self.world, command, path, options or {}, channel))
+        return self._begin(COMMAND, channel, person, self._slash(channel, person, name, options or {}))
+
+    def suggest(self, channel: Channel, person: Person, name: str, option: str, typed: str) -> Interaction:
+        """Type into an option of a slash command, and be offered choices."""
+        data = self._slash(channel, person, name, {option: typed}, whole=False)
+        level = data["options"]
+        while "options" in level[0]:
+            level = level[0]["options"]
+        level[0]["focused"] = True
+        return self._begin(AUTOCOMPLETE, channel, person, data)
 
     def menu(self, channel: Channel, person: Person, name: str, target: Message | Person) -> Interaction:
         """Use a context menu on a message or a person."""
@@ -135,6 +143,13 @@ class Interactions:
         self.world.emit("INTERACTION_CREATE", envelope(self.world, interaction), channel)
         return interaction
 
+    def _slash(
+        self, channel: Channel, person: Person, name: str, options: Mapping[str, Any], *, whole: bool = True
+    ) -> Json:
+        first, *path = name.split()
+        command = find_command(self._commands(channel), 1, first, channel, person)
+        return slash_data(self.world, command, path, options, channel, whole=whole)
+
     def _commands(self, channel: Channel) -> list[Json]:
         own = self._places.commands.get(channel.guild.id, []) if channel.guild else []
         return [*self._places.commands.get(0, []), *own]
@@ -142,7 +157,11 @@ class Interactions:
     def _respond(self, interaction: Interaction, kind: int, body: Json, request: Request) -> None:
         """Do what the first response says; a button may also change its message."""
         from_button = interaction.source is not None
-        if kind == MESSAGE:
+        if (kind == SUGGEST) != (interaction.kind == AUTOCOMPLETE):
+            raise bad_form("type", "INTERACTION_APPLICATION_COMMAND_INVALID_TYPE", "Not a response to this")
+        if kind == SUGGEST:
+            interaction.choices = body["choices"]
+        elif kind == MESSAGE:
             check_message(body, request.files, self.world.rules, new=True)
             interaction.original = self._post(interaction, body, request)
         elif kind == DEFERRED:

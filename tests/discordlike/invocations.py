@@ -11,8 +11,7 @@ from tests.discordlike.permissions import in_channel
 from tests.discordlike.records import Attachment, Channel, Json, Kind, Message, Person, walk
 from tests.discordlike.world import World
 
-COMMAND, COMPONENT, MODAL = 2, 3, 5
-USER, ATTACHMENT = 6, 11
+COMMAND, COMPONENT, AUTOCOMPLETE, MODAL = 2, 3, 4, 5
 
 
 @dataclass(eq=False)
@@ -32,6 +31,7 @@ class Interaction:
     original: Message | None = None
     followups: list[Message] = field(default_factory=list)
     modal: Json | None = None
+    choices: list[Json] = field(default_factory=list)  # what was suggested
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answered(self, seconds: float = 10) -> "Interaction":
@@ -104,7 +104,15 @@ def find_command(commands: list[Json], kind: int, name: str, channel: Channel, p
     return command
 
 
-def slash_data(world: World, command: Json, path: list[str], options: Mapping[str, Any], channel: Channel) -> Json:
+def slash_data(
+    world: World,
+    command: Json,
+    path: list[str],
+    options: Mapping[str, Any],
+    channel: Channel,
+    *,
+    whole: bool = True,
+) -> Json:
     """Return the data of a slash command; `path` leads through its groups to a subcommand."""
     level, nesting = command, []
     for name in path:
@@ -112,7 +120,7 @@ def slash_data(world: World, command: Json, path: list[str], options: Mapping[st
         nesting.append({"name": name, "type": level["type"]})
     resolved: Json = {}
     missing = {one["name"] for one in level.get("options", []) if one.get("required")} - set(options)
-    if missing:
+    if missing and whole:
         raise LookupError(f"{command['name']!r} needs {sorted(missing)}")
     given = [_given(world, _option(level, name), value, resolved, channel) for name, value in options.items()]
     for level in reversed(nesting):

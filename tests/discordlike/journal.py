@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+UNKNOWN = "unknown"
+
 
 @dataclass(eq=False)
 class Asked:
@@ -28,6 +30,10 @@ class Journal:
     def of(self, method: str, route: str) -> list[Asked]:
         """Return the requests to one route: `of("POST", "/channels/{channel}/messages")`."""
         return [asked for asked in self.all if (asked.method, asked.route) == (method, route)]
+
+    def unknown(self) -> list[Asked]:
+        """Return the requests that the server has no route for."""
+        return [asked for asked in self.all if asked.route == UNKNOWN]
 
     def refused(self) -> list[Asked]:
         """Return what counts towards the ban for invalid requests: 401, 403 and 429."""

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import BodyPartReader, web
 
 from tests.discordlike.faults import Fault, Faults
-from tests.discordlike.journal import Asked, Journal
+from tests.discordlike.journal import UNKNOWN, Asked, Journal
 from tests.discordlike.ratelimits import RateLimits
 from tests.discordlike.refusals import Refused
 
@@ -43,6 +43,15 @@ class Rest:
     def add(self, app: web.Application, routes: Iterable[Route]) -> None:
         for method, route, handler in routes:
             app.router.add_route(method, PREFIX + route, self._serving(route, handler))
+
+    def add_unknown(self, app: web.Application) -> None:
+        """Answer 404 to all the rest, and note it: a bot may need what the server cannot do."""
+        app.router.add_route("*", PREFIX + "/{path:.*}", self._unknown)
+
+    async def _unknown(self, request: web.Request) -> web.Response:
+        path = request.path.removeprefix(PREFIX)
+        self.journal.all.append(Asked(time.monotonic(), request.method, path, UNKNOWN, status=404))
+        return as_json({"message": "404: Not Found", "code": 0}, {}, 404)
 
     def _serving(self, route: str, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def serve(request: web.Request) -> web.StreamResponse:

@@ -94,6 +94,8 @@ class MessageRoutes:
         if channel.archived:
             raise Refused(50083)
         check_message(request.body, request.files, self.world.rules, new=False)
+        if "content" in request.body and not _left(message, request):
+            raise Refused(50006)
         self._count_old(message)
         self.talk.revise(message, request.body, self.kept(message, request))
         return self._shown(message)
@@ -192,3 +194,10 @@ class MessageRoutes:
     def _need(self, channel: Channel, permission: Can) -> None:
         if permission not in in_channel(channel, self.world.me):
             raise Refused(50013)
+
+
+def _left(message: Message, request: Request) -> bool:
+    """Whether anything is left of a message after an edit that changes its text."""
+    parts = {"embeds": message.embeds, "attachments": message.attachments, "components": message.components}
+    kept = [request.body.get(name, old) for name, old in parts.items()]
+    return bool(request.body["content"] or request.files or any(kept))

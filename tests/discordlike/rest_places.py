@@ -136,10 +136,10 @@ class PlaceRoutes:
         return payloads.channel(thread, self.world.me)
 
     async def join(self, request: Request) -> None:
-        threads.add(self.talk, self._thread(request), self.world.people[self._person_id(request)])
+        self.world.enter(self._thread(request), self.world.people[self._person_id(request)])
 
     async def leave(self, request: Request) -> None:
-        threads.leave(self.talk, self._thread(request), self.world.people[self._person_id(request)])
+        self.world.quit(self._thread(request), self.world.people[self._person_id(request)])
 
     async def guild(self, request: Request) -> Json:
         return self.world.whole(self._guild(request), members=False)

@@ -9,6 +9,7 @@ from aiohttp import web
 from tests.discordlike import threads
 from tests.discordlike.gateway import Gateway
 from tests.discordlike.interactions import Interactions
+from tests.discordlike.permissions import can_see
 from tests.discordlike.records import Channel, Guild, Json, Message, Person
 from tests.discordlike.rest import PREFIX, Rest
 from tests.discordlike.rest_messages import MessageRoutes
@@ -43,9 +44,18 @@ class DiscordLike:
             self.world.role,
         )
         self.channel, self.dm, self.group_dm = self.world.channel, self.world.dm, self.world.group_dm
+        self.join, self.leave, self.enter, self.quit = (
+            self.world.join,
+            self.world.leave,
+            self.world.enter,
+            self.world.quit,
+        )
+        self.overwrite, self.permit, self.dress = self.world.overwrite, self.world.permit, self.world.dress
+        self.remove, self.outage = self.world.remove, self.world.outage
         self.say, self.edit, self.delete = self.talk.say, self.talk.edit, self.talk.delete
         self.react, self.unfurl = self.talk.react, self.talk.unfurl
         self.slash, self.menu = self.interactions.slash, self.interactions.menu
+        self.suggest, self.failed = self.interactions.suggest, self.interactions.failed
         self.press, self.submit = self.interactions.press, self.interactions.submit
 
     async def __aenter__(self) -> "DiscordLike":
@@ -54,6 +64,7 @@ class DiscordLike:
         app.router.add_get("/attachments/{channel}/{attachment}/{name}", self._download)
         for part in (self._places, self._messages, self.interactions):
             self.rest.add(app, part.routes())
+        self.rest.add_unknown(app)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0, backlog=1000).start()
@@ -89,10 +100,6 @@ class DiscordLike:
         """Let a person start a thread."""
         return threads.start(self.talk, parent, name, by, message=message, private=private)
 
-    def add(self, thread: Channel, person: Person) -> None:
-        """Add somebody to a thread, the bot maybe."""
-        threads.add(self.talk, thread, person)
-
     async def connected(self, shards: int = 1, seconds: float = 20) -> None:
         """Wait until this many shards are being served."""
         await self.until(lambda: len(self.gateway.ready) >= shards, seconds)
@@ -105,6 +112,13 @@ class DiscordLike:
     def said(self, channel: Channel) -> list[Message]:
         """Return the bot's messages that people see in a channel."""
         return [message for message in channel.messages if message.author is self.me]
+
+    def seen(self, channel: Channel, person: Person) -> list[Message]:
+        """Return what one person sees in a channel, the ephemeral too, oldest first."""
+        if not can_see(channel, person):
+            return []
+        shown = [one for one in channel.log.values() if not one.deleted and one.seen_by in (None, person)]
+        return sorted(shown, key=lambda message: message.id)
 
     def broadcasts(self) -> list[Message]:
         """Return the bot's messages, deleted ones too, that ever reached everyone or a role."""

@@ -71,7 +71,7 @@ class Talk:
             channel.archived = False
             self.world.changed(channel)
         if channel.is_thread:
-            channel.people.setdefault(author.id, author)
+            self._gather(channel, [author.id, *message.mentions])
         channel.typing = [(at, person) for at, person in channel.typing if person is not author]
         if draft.nonce is not None:
             self._nonces[author.id, draft.nonce] = (time.monotonic(), message)
@@ -170,9 +170,15 @@ class Talk:
         if guild is None:
             return data
         data["guild_id"] = str(guild.id)
-        if message.author.id in guild.members:
+        if message.author.id in guild.members and message.webhook is None:
             data["member"] = payloads.member(guild, message.author, with_user=False)
         return data
+
+    def _gather(self, thread: Channel, ids: list[int]) -> None:
+        """Add to a thread those who post in it, and those who are mentioned there."""
+        for one in ids:
+            if one not in thread.people and thread.guild and one in thread.guild.members:
+                self.world.enter(thread, self.world.people[one])
 
     def _reaction(self, event: str, message: Message, person: Person, emoji: str) -> None:
         guild = message.channel.guild

@@ -66,6 +66,10 @@ def table(tree: app_commands.CommandTree) -> None:
     async def search(interaction: discord.Interaction, query: str) -> None:
         await interaction.response.send_message(f"found {query}", ephemeral=True)
 
+    @search.autocomplete("query")
+    async def suggest(interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        return [app_commands.Choice(name=f"{typed} one", value="1")]
+
     tree.add_command(group)
 
 
@@ -120,6 +124,20 @@ async def test_an_ephemeral_answer_is_seen_by_one(server, ada, general):
     assert general.texts == []
     found = await server.slash(general, ada, "memory search", {"query": "tea"}).answered()
     assert (found.texts, found.messages[0].ephemeral) == (["found tea"], True)
+
+
+async def test_what_is_typed_is_completed(server, ada, general):
+    typed = await server.suggest(general, ada, "memory search", "query", "tea").answered()
+    assert typed.choices == [{"name": "tea one", "value": "1"}]
+
+
+async def test_only_the_person_sees_what_is_ephemeral(server, ada, general):
+    bob = server.person("bob")
+    server.join(general.guild, bob)
+    found = await server.slash(general, ada, "memory search", {"query": "tea"}).answered()
+    assert (server.seen(general, ada), server.seen(general, bob)) == (found.messages, [])
+    with pytest.raises(LookupError):
+        server.press(found.messages[0], bob, "any")
 
 
 async def test_a_context_menu_brings_the_message_even_without_the_intent(server, client, ada, general):
@@ -200,7 +218,7 @@ async def test_a_token_works_after_the_answer_and_until_it_expires(server, held)
 
 
 async def test_answers_need_no_permission_to_send(server, held, general):
-    server.world.overwrite(general, general.guild.everyone, deny=Can.SEND_MESSAGES)
+    server.overwrite(general, general.guild.everyone, deny=Can.SEND_MESSAGES)
     await held.response.send_message("x")
     assert general.texts == ["x"]
     assert await refused(held.followup.send("x" * 2001)) == (400, 50035)

@@ -65,7 +65,7 @@ async def test_history_pages_as_discord_does(server, place):
 
 
 async def test_allowed_mentions_decide_who_is_reached_on_edits_too(server, place):
-    server.world.permit(place.guild, place.guild.everyone, MEMBERS | Can.MENTION_EVERYONE)
+    server.permit(place.guild, place.guild.everyone, MEMBERS | Can.MENTION_EVERYONE)
     role = server.role(place.guild, "readers")
     text = f"@everyone {role.mention} {place.ada.mention}"
     quiet = discord.AllowedMentions.none()
@@ -82,7 +82,7 @@ async def test_moderators_delete_in_bulk(server, place):
     said = [server.say(place.channel, place.ada, str(count)) for count in range(3)]
     partial = [place.here.get_partial_message(message.id) for message in said[:2]]
     assert await refused(place.here.delete_messages(partial)) == (403, 50013)
-    server.world.permit(place.guild, place.guild.everyone, MEMBERS | Can.MANAGE_MESSAGES)
+    server.permit(place.guild, place.guild.everyone, MEMBERS | Can.MANAGE_MESSAGES)
     await place.here.delete_messages(partial)
     assert place.channel.texts == ["2"]
 
@@ -114,11 +114,33 @@ async def test_a_private_thread_is_the_bots_once_it_is_added(server, place):
     thread = server.thread(place.channel, "hush", place.ada, private=True)
     server.say(thread, place.ada, "without you")
     assert await refused(place.client.fetch_channel(thread.id)) == (403, 50001)
-    server.add(thread, server.me)
+    server.enter(thread, server.me)
     server.say(thread, place.ada, "welcome")
     await server.until(lambda: place.client.heard)
     assert place.client.heard == ["welcome"]
     assert place.client.of("message")[-1].channel.is_private()
+
+
+async def test_a_mention_in_a_private_thread_brings_the_bot_there(server, place):
+    thread = server.thread(place.channel, "hush", place.ada, private=True)
+    server.say(thread, place.ada, f"{server.me.mention} come")
+    await server.until(lambda: place.client.heard)
+    assert {one.id for one in place.client.of("thread_join")} == {thread.id}
+    await place.client.of("message")[0].channel.send("here")
+    await place.client.of("message")[0].channel.leave()
+    assert thread.texts == [f"{server.me.mention} come", "here"]
+    assert server.me.id not in thread.people
+
+
+async def test_webhooks_and_other_bots_are_told_from_people(server, place):
+    server.say(place.channel, place.ada, "through a webhook", webhook=True)
+    other = server.person("other", bot=True)
+    server.join(place.guild, other)
+    server.say(place.channel, other, "beep")
+    server.say(place.channel, place.ada, "", type=7)
+    await server.until(lambda: len(place.client.heard) == 3)
+    hook, bot, joined = place.client.of("message")
+    assert (hook.webhook_id is not None, bot.author.bot, joined.is_system()) == (True, True, True)
 
 
 async def test_the_bot_writes_to_people_first_and_hears_them(server, place):

@@ -56,6 +56,8 @@ async def test_errors_come_with_discords_codes(server, place):
     here, ada = place.here, place.ada
     assert await refused(here.send("x" * 2001)) == (400, 50035)
     assert await refused(here.send("")) == (400, 50006)
+    sent = await here.send("something")
+    assert await refused(sent.edit(content="")) == (400, 50006)
     assert await refused(here.fetch_message(1)) == (404, 10008)
     assert await refused(here.get_partial_message(1).reply("hi")) == (400, 50035)
     theirs = server.say(place.channel, ada, "mine")
@@ -64,9 +66,9 @@ async def test_errors_come_with_discords_codes(server, place):
     assert await refused(place.client.fetch_channel(1)) == (404, 10003)
     assert await refused(place.client.fetch_user(1)) == (404, 10013)
     assert await refused(here.send(file=discord.File(io.BytesIO(bytes(10 * 1024 * 1024 + 1)), "big"))) == (413, 40005)
-    server.world.overwrite(place.channel, place.guild.everyone, deny=Can.SEND_MESSAGES)
+    server.overwrite(place.channel, place.guild.everyone, deny=Can.SEND_MESSAGES)
     assert await refused(here.send("hi")) == (403, 50013)
-    server.world.overwrite(place.channel, place.guild.everyone, deny=Can.VIEW_CHANNEL)
+    server.overwrite(place.channel, place.guild.everyone, deny=Can.VIEW_CHANNEL)
     assert await refused(here.send("hi")) == (403, 50001)
     ada.takes_dms = False
     assert await refused((await place.client.fetch_user(ada.id)).send("hi")) == (403, 50007)
@@ -140,3 +142,10 @@ async def test_a_request_without_the_token_is_unauthorized(server, client):
         answer = await session.get(f"{server.api}/users/@me")
         body = await answer.json()
     assert (answer.status, body) == (401, {"message": "401: Unauthorized", "code": 0})
+
+
+async def test_what_the_server_cannot_do_is_not_found_and_noted(server, place):
+    assert await refused(place.here.guild.invites()) == (404, 0)
+    assert [(asked.method, asked.path) for asked in server.journal.unknown()] == [
+        ("GET", f"/guilds/{place.guild.id}/invites")
+    ]

@@ -88,17 +88,17 @@ async def test_what_changes_in_a_guild_reaches_the_client(server, client):
     general = server.channel(guild, "general")
     await online(server, client)
     mods = server.role(guild, "mods")
-    server.world.overwrite(general, guild.everyone, deny=Can.VIEW_CHANNEL)
-    server.world.permit(guild, mods, MEMBERS | Can.MANAGE_MESSAGES)
-    server.world.dress(guild, server.me, mods)
+    server.overwrite(general, guild.everyone, deny=Can.VIEW_CHANNEL)
+    server.permit(guild, mods, MEMBERS | Can.MANAGE_MESSAGES)
+    server.dress(guild, server.me, mods)
     fresh = server.channel(guild, "fresh")
     thread = server.thread(fresh, "plans", ada)
     server.thread(fresh, "hush", ada, private=True)
-    server.world.remove(thread)
-    server.world.remove(fresh)
-    server.world.outage(guild)
-    server.world.outage(guild, over=True)
-    server.world.leave(guild, server.me)
+    server.remove(thread)
+    server.remove(fresh)
+    server.outage(guild)
+    server.outage(guild, over=True)
+    server.leave(guild, server.me)
     await server.until(lambda: client.of("guild_remove"))
     names = [name for name, _ in client.events if name.startswith(("guild_", "thread_"))]
     assert names[1:] == [
@@ -114,6 +114,16 @@ async def test_what_changes_in_a_guild_reaches_the_client(server, client):
         "guild_remove",
     ]
     assert [one.id for one in client.of("thread_create")] == [thread.id]
+
+
+async def test_a_guild_the_bot_joins_is_told_from_one_that_is_back(server, client):
+    old = server.guild("Library")
+    await online(server, client)
+    new = server.guild("Theatre")
+    server.outage(old)
+    server.outage(old, over=True)
+    await server.until(lambda: len(client.of("guild_available")) == 2)
+    assert [guild.id for guild in client.of("guild_join")] == [new.id]
 
 
 async def test_shards_get_their_own_guilds_and_the_first_one_the_dms(server):

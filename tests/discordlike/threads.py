@@ -1,4 +1,4 @@
-"""Threads: how they start, who is in them."""
+"""How threads start."""
 
 from tests.discordlike import payloads
 from tests.discordlike.records import Channel, Kind, Message, Person
@@ -25,24 +25,3 @@ def start(
     elif not private:
         talk.post(parent, by, Draft(text=name, type=THREAD_CREATED))
     return thread
-
-
-def add(talk: Talk, thread: Channel, person: Person) -> None:
-    """Let a person join; the bot gets to know a thread that it is added to."""
-    world = talk.world
-    thread.people[person.id] = person
-    if person is world.me:
-        world.emit("THREAD_CREATE", payloads.channel(thread, world.me), thread)
-    assert thread.guild
-    joined = {"id": str(thread.id), "guild_id": str(thread.guild.id), "member_count": len(thread.people)}
-    joined |= {"added_members": [payloads.thread_member(thread, person)], "removed_member_ids": []}
-    world.emit("THREAD_MEMBERS_UPDATE", joined, thread)
-
-
-def leave(talk: Talk, thread: Channel, person: Person) -> None:
-    assert thread.guild
-    left = {"id": str(thread.id), "guild_id": str(thread.guild.id), "member_count": len(thread.people) - 1}
-    talk.world.emit(
-        "THREAD_MEMBERS_UPDATE", left | {"added_members": [], "removed_member_ids": [str(person.id)]}, thread
-    )
-    thread.people.pop(person.id, None)

@@ -59,7 +59,9 @@ class World:
     def join(self, guild: Guild, person: Person, *roles: Role) -> None:
         guild.members[person.id] = list(roles)
         if person is self.me:
-            self.emit("GUILD_CREATE", self.whole(guild, members=True), guild)
+            data = self.whole(guild, members=True)
+            del data["unavailable"]  # so the client tells a guild it joined from one that is back
+            self.emit("GUILD_CREATE", data, guild)
         else:
             self.emit("GUILD_MEMBER_ADD", self._in(guild, payloads.member(guild, person)), guild)
 
@@ -125,6 +127,24 @@ class World:
         for one in [one for one in self.channels.values() if one is channel or one.parent is channel]:
             one.deleted = True
             del self.channels[one.id]
+
+    def enter(self, thread: Channel, person: Person) -> None:
+        """Add somebody to a thread; the bot gets to know a private one that it could not see."""
+        thread.people[person.id] = person
+        if person is self.me and thread.kind == Kind.PRIVATE_THREAD:
+            self.emit("THREAD_CREATE", payloads.channel(thread, self.me), thread)
+        self._thread_members(thread, [payloads.thread_member(thread, person)], [])
+
+    def quit(self, thread: Channel, person: Person) -> None:
+        """Take somebody out of a thread."""
+        del thread.people[person.id]
+        self._thread_members(thread, [], [str(person.id)])
+
+    def _thread_members(self, thread: Channel, added: list[Json], removed: list[str]) -> None:
+        assert thread.guild
+        data: Json = {"id": str(thread.id), "member_count": len(thread.people)}
+        data |= {"added_members": added, "removed_member_ids": removed}
+        self.emit("THREAD_MEMBERS_UPDATE", self._in(thread.guild, data), thread)
 
     def dm(self, person: Person) -> Channel:
         """Return the person's DM with the bot."""
