@@ -1,6 +1,7 @@
 """The server that tests hold: `async with DiscordLike() as server`, and then what people do there."""
 
 import asyncio
+import base64
 import time
 from collections.abc import Callable
 
@@ -19,44 +20,36 @@ from tests.discordlike.sessions import Sessions, emit
 from tests.discordlike.talk import Talk
 from tests.discordlike.world import World
 
-TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.Gk3x2a.not-a-real-token-but-of-its-shape-1234"
-
 
 class DiscordLike:
     """A Discord on loopback. Its state outlives the bot, which may be killed and come again."""
 
     def __init__(self, rules: Rules | None = None) -> None:
         self.rules = rules or Rules()
-        self.token = TOKEN
-        self.world = World(self.rules, self._emit)
-        self.talk = Talk(self.world)
-        self.sessions = Sessions(self.world.ids)
-        self.gateway = Gateway(TOKEN)
-        self.rest = Rest(TOKEN)
-        self._places = PlaceRoutes(self.world, self.talk)
-        self._messages = MessageRoutes(self.world, self.talk)
-        self.interactions = Interactions(self.world, self.talk, self._messages, self._places)
-        self.journal, self.faults, self.ratelimits = self.rest.journal, self.rest.faults, self.rest.ratelimits
-        self.me, self.person, self.guild, self.role = (
-            self.world.me,
-            self.world.person,
-            self.world.guild,
-            self.world.role,
-        )
-        self.channel, self.dm, self.group_dm = self.world.channel, self.world.dm, self.world.group_dm
-        self.join, self.leave, self.enter, self.quit = (
-            self.world.join,
-            self.world.leave,
-            self.world.enter,
-            self.world.quit,
-        )
-        self.overwrite, self.permit, self.dress = self.world.overwrite, self.world.permit, self.world.dress
-        self.remove, self.outage = self.world.remove, self.world.outage
-        self.say, self.edit, self.delete = self.talk.say, self.talk.edit, self.talk.delete
-        self.react, self.unfurl = self.talk.react, self.talk.unfurl
-        self.slash, self.menu = self.interactions.slash, self.interactions.menu
-        self.suggest, self.failed = self.interactions.suggest, self.interactions.failed
-        self.press, self.submit = self.interactions.press, self.interactions.submit
+        self.world = world = World(self.rules, self._emit)
+        self.token = token_of(world.me)
+        self.talk = talk = Talk(world)
+        self.sessions = Sessions(world.ids)
+        self.gateway = Gateway(self.token)
+        self.rest = rest = Rest(self.token)
+        self._places = PlaceRoutes(world, talk)
+        self._messages = MessageRoutes(world, talk)
+        self.interactions = Interactions(world, talk, self._messages, self._places)
+        self.journal, self.faults, self.ratelimits = rest.journal, rest.faults, rest.ratelimits
+        self._offer_what_people_do()
+
+    def _offer_what_people_do(self) -> None:
+        """Let tests write `server.say(...)` wherever it is that saying is done."""
+        world, talk, interactions = self.world, self.talk, self.interactions
+        self.me, self.person, self.guild, self.role = world.me, world.person, world.guild, world.role
+        self.channel, self.dm, self.group_dm = world.channel, world.dm, world.group_dm
+        self.join, self.leave, self.enter, self.quit = world.join, world.leave, world.enter, world.quit
+        self.overwrite, self.permit, self.dress = world.overwrite, world.permit, world.dress
+        self.remove, self.outage = world.remove, world.outage
+        self.say, self.edit, self.delete = talk.say, talk.edit, talk.delete
+        self.react, self.unfurl = talk.react, talk.unfurl
+        self.slash, self.menu, self.suggest = interactions.slash, interactions.menu, interactions.suggest
+        self.press, self.submit, self.failed = interactions.press, interactions.submit, interactions.failed
 
     async def __aenter__(self) -> "DiscordLike":
         app = web.Application(client_max_size=100 * 1024 * 1024)
@@ -141,3 +134,8 @@ class DiscordLike:
         if attachment is None or time.monotonic() > expires or request.query.get("hm") != f"{attachment.id:x}":
             return web.Response(status=404, text="This content is no longer available.")
         return web.Response(body=attachment.data, content_type=attachment.content_type)
+
+
+def token_of(person: Person) -> str:
+    """Return a token of the shape that Discord's have: the bot's id, a time and a secret."""
+    return f"{base64.b64encode(str(person.id).encode()).decode().rstrip('=')}.Gabcde.{'s' * 38}"
