@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from bot.apps.chat import ChatApp, heard
+from bot.apps.chat import ChatApp, heard, replied
 from bot.backlog import Backlog
 from bot.errors import MessageTooLong
 from bot.ledger import LEASE, Claim, Ledger
@@ -19,11 +19,10 @@ from bot.records import Answered, Event, Incoming, Notice, Seen
 from memory import tasks
 from memory.errors import LoreError, RedisError
 from memory.memory import Glance, Memory
-from memory.records import Context, Status, Turn, answer_id
+from memory.records import Context, Status
 
 log = structlog.get_logger()
 
-BOT = "lorebot"  # the person that the bot's own turns carry
 QUEUE_POLL = 0.1  # seconds between claims while another process answers in the conversation
 
 
@@ -145,7 +144,7 @@ class Engine:
 
         missed: memory was away when the message came, so that waits too, in front of its reply.
         """
-        said = self._said(incoming, readable(text), status)
+        said = replied(incoming, text, status, self._name)
         if not missed and not self.backlog.away:
             batch = self._memory.batch(atomic=True)
             self._ledger.finish(batch, incoming)
@@ -159,23 +158,6 @@ class Engine:
         self.backlog.add(incoming, heard(incoming), said, written=not missed, due=self._app.due(incoming.scope))
         if not self.backlog.away:  # it has come back while the model answered
             await self.backlog.caught_up(now=True)
-
-    def _said(self, incoming: Incoming, text: str, status: Status) -> list[Turn]:
-        """Return the reply as a turn; none where nothing was said."""
-        if not text.strip():
-            return []
-        reply = Turn(
-            id=answer_id(incoming.id),
-            conversation=incoming.scope.conversation,
-            person=BOT,
-            author=self._name,
-            role="assistant",
-            text=text,
-            sent_at=max(_now(), incoming.sent_at + 1),
-            status=status,
-            to=incoming.scope.person,
-        )
-        return [reply]
 
     async def _finished(self, incoming: Incoming) -> None:
         batch = self._memory.batch()

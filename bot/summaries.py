@@ -15,7 +15,7 @@ import structlog
 from ulid import ULID
 
 from bot import budget
-from bot.apps.chat import day
+from bot.apps.chat import BOT, day
 from bot.apps.history import History, Task, read_task
 from bot.apps.quoting import cast, one_line, quoted
 from bot.errors import MessageTooLong, ReplyBroken
@@ -30,7 +30,6 @@ from memory.records import Status, Turn
 
 log = structlog.get_logger()
 
-BOT = "lorebot"  # the person that summaries carry
 EVERY = 60.0  # seconds between looks at what other processes left, and at what failed before
 LONGEST = 600  # tokens of a summary
 TRIES = 3  # summaries in vain, of messages that people went on editing; then they are left alone for a while

@@ -101,21 +101,31 @@ async def memory_at(
     client: "redis.asyncio.Redis", settings: Settings, progress: Progress = index.silent
 ) -> AsyncIterator[Memory]:
     """Open memory through a client that somebody else closes."""
-    keys = Keys(settings.namespace)
     async with AsyncExitStack() as stack:
         provider = await embed_provider(settings, client, progress)
         embedder = await embedding_model(settings, progress, provider)
         stack.push_async_callback(embedder.close)
         reranker = await stack.enter_async_context(opened_reranker(settings, progress))
-        yield await Memory.open(
-            client,
-            embedder,
-            keys=keys,
-            options=index_options(settings),
-            floor=floor(settings, embedder),
-            reranker=reranker,
-            progress=progress,
-        )
+        yield await _memory(client, embedder, reranker, Keys(settings.namespace), settings, progress)
+
+
+async def _memory(
+    client: "redis.asyncio.Redis",
+    embedder: Embedder,
+    reranker: Reranker | None,
+    keys: Keys,
+    settings: Settings,
+    progress: Progress,
+) -> Memory:
+    return await Memory.open(
+        client,
+        embedder,
+        keys=keys,
+        options=index_options(settings),
+        floor=floor(settings, embedder),
+        reranker=reranker,
+        progress=progress,
+    )
 
 
 async def reembed(settings: Settings, progress: Progress, *, drop_old: bool = False) -> Moved:
@@ -153,15 +163,7 @@ async def throwaway_memories(
         async def another() -> AsyncIterator[Memory]:
             keys = Keys(f"{settings.namespace}-throwaway-{time.time_ns():x}")
             try:
-                yield await Memory.open(
-                    client,
-                    embedder,
-                    keys=keys,
-                    options=index_options(settings),
-                    floor=floor(settings, embedder),
-                    reranker=reranker,
-                    progress=progress,
-                )
+                yield await _memory(client, embedder, reranker, keys, settings, progress)
             finally:
                 await index.drop(client, keys)
 

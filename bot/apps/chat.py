@@ -1,6 +1,7 @@
 """ChatApp: recall, fit the prompt, stream the model's answer."""
 
 import math
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -13,18 +14,20 @@ from bot.apps.marks import plain
 from bot.apps.quoting import Speakers, asked, quoted, seen_name, speakers, spoken, unnamed
 from bot.errors import MessageTooLong
 from bot.models.base import ChatModel, Finished, Message
+from bot.models.tokens import readable
 from bot.prompts import Prompts
 from bot.records import Answered, Event, Incoming, Notice, Seen, Tokens
 from memory.memory import Glance, Memory
 from memory.pending import Due
 from memory.rank import SHARPNESS
-from memory.records import Context, Recalled, Status, Turn
+from memory.records import Context, Recalled, Status, Turn, answer_id
 from memory.scope import Scope
 
 # How likely a turn must be to help, as a share of how likely the best one is. The first loses nothing of what answers
 # a question, on four data sets; a small model takes the nearest quote for the answer, so that fewer are better.
 LEAST_LIKELY, LEAST_LIKELY_SMALL = 0.003, 0.03
 
+BOT = "lorebot"  # the person that the bot's own turns carry
 LEAST_MESSAGE = 64  # tokens; a message cut shorter than this can't be answered
 
 
@@ -334,6 +337,25 @@ def heard(incoming: Incoming) -> Turn:
         text=incoming.text,
         sent_at=incoming.sent_at,
     )
+
+
+def replied(incoming: Incoming, text: str, status: Status, name: str) -> list[Turn]:
+    """Return the turn that an answer is, said by the bot under a name; none where nothing was said."""
+    text = readable(text)
+    if not text.strip():
+        return []
+    said = Turn(
+        id=answer_id(incoming.id),
+        conversation=incoming.scope.conversation,
+        person=BOT,
+        author=name,
+        role="assistant",
+        text=text,
+        sent_at=max(time.time_ns() // 1_000_000, incoming.sent_at + 1),
+        status=status,
+        to=incoming.scope.person,
+    )
+    return [said]
 
 
 def _asker(incoming: Incoming, who: Speakers) -> str:

@@ -16,7 +16,7 @@ from bot.apps import templates
 from bot.apps.chat import ChatApp, ChatOptions
 from bot.apps.history import History
 from bot.apps.runs import Composed, Ran
-from bot.engine import BOT, check_length
+from bot.engine import check_length
 from bot.errors import ObjectError
 from bot.models.base import ChatModel, Piece
 from bot.models.tokens import readable
@@ -29,7 +29,7 @@ from bot.registry.stores import Stores
 from bot.summaries import Summarizer
 from memory.errors import LoreError
 from memory.memory import Memory
-from memory.records import Status, Turn, answer_id
+from memory.records import Status
 from memory.scope import Audience, Scope
 
 log = structlog.get_logger()
@@ -126,7 +126,7 @@ class Chats:
             status = Status.CANCELLED
             raise
         finally:
-            writing = self._write(scope, self._remember(memory, app, message, readable("".join(said)), status))
+            writing = self._write(scope, self._remember(memory, app, message, "".join(said), status))
         if sum(map(len, self._writing.values())) > MOST_WRITING:
             await asyncio.shield(writing)
         if answered is not None:
@@ -156,21 +156,9 @@ class Chats:
         return task
 
     async def _remember(self, memory: Memory, app: ChatApp, message: Incoming, text: str, status: Status) -> None:
-        if not text.strip():
-            return
-        answer = Turn(
-            id=answer_id(message.id),
-            conversation=message.scope.conversation,
-            person=BOT,
-            author=self._options.name,
-            role="assistant",
-            text=text,
-            sent_at=max(time.time_ns() // 1_000_000, message.sent_at + 1),
-            status=status,
-            to=message.scope.person,
-        )
+        answer = replied(message, text, status, self._options.name)
         try:
-            await memory.remember(message.scope, [answer], live=True, due=app.due(message.scope))
+            await memory.remember(message.scope, answer, live=True, due=app.due(message.scope))
         except LoreError as error:
             log.error("answer not remembered", turn=message.id, error=str(error))
 
