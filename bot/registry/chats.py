@@ -13,7 +13,7 @@ import structlog
 from ulid import ULID
 
 from bot.apps import templates
-from bot.apps.chat import ChatApp, ChatOptions
+from bot.apps.chat import ChatApp, ChatOptions, replied
 from bot.apps.history import History
 from bot.apps.runs import Composed, Ran
 from bot.engine import check_length
@@ -27,7 +27,6 @@ from bot.registry.objects import DEFAULT, OPERATOR, Named, Objects
 from bot.registry.parameters import ChatWith, LlmRef, read
 from bot.registry.stores import Stores
 from bot.summaries import Summarizer
-from memory.errors import LoreError
 from memory.memory import Memory
 from memory.records import Status
 from memory.scope import Audience, Scope
@@ -151,16 +150,15 @@ class Chats:
             some.discard(task)
             if not some:
                 del self._writing[place]
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("answer not remembered", error=type(error).__name__, exc_info=error)
 
         task.add_done_callback(done)
         return task
 
     async def _remember(self, memory: Memory, app: ChatApp, message: Incoming, text: str, status: Status) -> None:
         answer = replied(message, text, status, self._options.name)
-        try:
-            await memory.remember(message.scope, answer, live=True, due=app.due(message.scope))
-        except LoreError as error:
-            log.error("answer not remembered", turn=message.id, error=str(error))
+        await memory.remember(message.scope, answer, live=True, due=app.due(message.scope))
 
     async def _known(self, named: Named, made: ChatWith, text: str) -> list[Seen]:
         """Return what the app's vector store knows about a message."""

@@ -248,6 +248,14 @@ async def test_no_conversation_can_be_named_like_somebody_s_own(llm, model, open
     assert "Kyoto" not in openai.prompts[-1]
 
 
+async def test_what_a_chat_answers_is_remembered_before_the_next_message(llm, model, openai):
+    openai.answer = lambda prompt: "Try redis-py."
+    await llm("LLM.CREATE-CHAT chat --LLM model")
+    await llm("LLM.RUN chat", "Which client?")
+    await llm("LLM.RUN chat", "What did you say?")
+    assert {"role": "assistant", "content": "Try redis-py."} in openai.chats[-1]["messages"]
+
+
 async def test_nobody_waits_while_a_model_thinks(llm, model, openai):
     """redis-llm holds an app's lock while its model is asked."""
     await llm("LLM.CREATE-CHAT chat --LLM model")
