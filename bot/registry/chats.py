@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from types import MappingProxyType
@@ -127,17 +127,17 @@ class Chats:
         finally:
             writing = self._write(scope, self._remember(memory, app, message, "".join(said), status))
         if sum(map(len, self._writing.values())) > MOST_WRITING:
-            await asyncio.shield(writing)
+            await asyncio.wait([writing])
         if answered is not None:
             yield Ran(answered.answer, answered.model, answered.tokens)
 
     async def close(self) -> None:
         """Wait until every answer is remembered."""
-        await asyncio.gather(*(task for some in self._writing.values() for task in some))
+        await _over(task for some in self._writing.values() for task in some)
 
     async def _written(self, scope: Scope) -> None:
         """Wait until the answers that were given in a conversation are remembered: the next message sees them."""
-        await asyncio.gather(*(asyncio.shield(task) for task in self._writing.get(_place(scope), ())))
+        await _over(self._writing.get(_place(scope), ()))
 
     def _write(self, scope: Scope, writing: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Remember an answer while whoever asked reads it already."""
@@ -202,6 +202,12 @@ class Summarizers:
             return filled if "conversation" in templates.variables(own, what) else f"{filled}\n\n{conversation}"
 
         return Summarizer(model, history(made), prompt, self._options.name, self._timezone)
+
+
+async def _over(writing: "Iterable[asyncio.Task[None]]") -> None:
+    """Wait until all are over, however they end."""
+    if some := list(writing):
+        await asyncio.wait(some)
 
 
 def _place(scope: Scope) -> tuple[str, str]:
