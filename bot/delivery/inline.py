@@ -6,8 +6,8 @@ from collections import defaultdict
 
 Span = tuple[int, int]
 
-_LABEL = r"(?:[^\[\]\\]|\\.|\[[^\[\]]{0,200}\]){0,2000}"
-_TARGET = r'(?:[^()\s\\]|\\.|\([^()\s]{0,200}\)){0,2000}(?:\s"[^"]{0,200}(?:"|\Z))?'
+_LABEL = r"(?:[^\[\]\\]|\\.|\[[^\[\]]{0,200}(?:\]|\Z)){0,2000}"
+_TARGET = r'(?:[^()\s\\]|\\.|\([^()\s]{0,200}(?:\)|\Z)){0,2000}(?:\s"[^"]{0,200}(?:"|\Z))?'
 _LINK = re.compile(rf"!?\[{_LABEL}(?:\Z|\](?:\Z|\({_TARGET}(?:\)|\Z)))", re.DOTALL)
 _ANGLE = re.compile(r"<[^<>\s][^<>\n]{0,300}(?:>|\Z)")  # mentions, and Slack's <address|words>
 _TOKEN = re.compile(r"\\.|`+|<|!?\[|https?://[^\s<>]+|\*+|_+|~~|\|\|", re.DOTALL)

@@ -8,7 +8,7 @@ Made quiet before it is cut into messages: a mention may come in two pieces.
 import re
 
 _BREAK = "\u200b"
-_DISCORD = re.compile(r"(@everyon)(?=e)|(@her)(?=e)|(<@)(?=&\d)")
+_DISCORD = re.compile(r"(@everyon)(?=e)|(@her)(?=e)|(<@)(?=&)")
 _SLACK = re.compile(r"(<!channe)(?=l)|(<!her)(?=e)|(<!everyon)(?=e)|(<!grou)(?=p)|(<!subteam)(?=\^)", re.IGNORECASE)
 
 

@@ -9,9 +9,10 @@ closed).
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Literal
 
 from wcwidth import grapheme_boundary_before
 
@@ -19,29 +20,33 @@ from bot.delivery.fences import INDENT, OPENING, Fence, opened
 from bot.delivery.inline import Span, spans
 
 
-def utf16(text: str) -> int:
-    """Return the number of UTF-16 code units of a text: never less than its characters, however they are counted."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How much fits into one message: `characters`, as `size` counts them. Raises ValueError below 100."""
+    """How much fits into one message. wide: what a character beyond U+FFFF counts. Raises ValueError below 100.
+
+    With wide=2 it counts UTF-16 code units, which are never fewer than characters, however these are counted.
+    """
 
     characters: int
-    size: Callable[[str], int] = len
+    wide: Literal[1, 2] = 1
 
     def __post_init__(self) -> None:
         """Refuse a message with no room for fences."""
         if self.characters < 100:
             raise ValueError(f"a message of {self.characters} characters is too short to cut into; use 100 or more")
 
+    def size(self, text: str) -> int:
+        """Return how much of the limit a text takes."""
+        if self.wide == 1 or text.isascii():
+            return len(text)
+        return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
 
 # Discord counts code points, its staff say: https://github.com/discord/discord-api-docs/issues/1315
 DISCORD = Limit(2000)
 # The limit of a Markdown block. Slack does not say what it counts, so the larger count is taken. A few blocks together
 # are refused at about 13,200: https://github.com/slackapi/bolt-js/issues/2509
-SLACK = Limit(12_000, utf16)
+SLACK = Limit(12_000, wide=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,15 @@ def rest(text: str, after: Part) -> str:
     return after.open.head + text[after.end :]
 
 
+def closed(text: str, limit: Limit, after: Part | None = None) -> str:
+    """Return a text with the fence closed that is open at its end. after: the last of its parts that is known."""
+    for part in split(text, limit, after):
+        after = part
+    if after is None or after.open.fence is None:
+        return text
+    return text + ("" if text.endswith("\n") else "\n") + after.open.fence.closing
+
+
 class _Scan:
     """Reads one part from front to back, until something does not fit."""
 
@@ -130,6 +144,7 @@ class _Scan:
         self._text = text
         self._most = limit.characters
         self._size = limit.size
+        self._wide = limit.wide
         self._begun = after.end if after else 0
         self._open = after.open if after else Open()
         self._head = self._open.head
@@ -171,7 +186,7 @@ class _Scan:
     def _overflow(self, end: int) -> int | None:
         """Return the first character of the line that does not fit, its fence closed behind it; None where all fit."""
         fence = self._open.fence
-        opening = None if fence else OPENING.match(self._text, self._at, end)
+        opening = None if fence else OPENING.match(self._text, self._at, min(end, self._at + self._most))
         run = opening.span(2) if opening else (end, end)
         margin = run[0] - self._at
         room = self._most - self._used
@@ -181,7 +196,7 @@ class _Scan:
         used = 0
         for at in range(self._at, end):
             char = self._text[at]
-            used += self._size(char)
+            used += self._wide if char > "\uffff" else 1
             if not fence:
                 length = min(at + 1, run[1]) - run[0]
                 reserve = 1 + margin + length if length >= 3 and margin + length <= self._longest else 0
