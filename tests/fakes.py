@@ -190,6 +190,7 @@ class ManualClock:
         self.time = 0.0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._count = count()
+        self._quiet = 0  # rounds of the loop
 
     def now(self) -> float:
         return self.time
@@ -197,17 +198,21 @@ class ManualClock:
     async def sleep(self, seconds: float) -> None:
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self.time + seconds, next(self._count), woken))
-        self._settle(20)
+        self._quiet = 0
+        if len(self._sleepers) == 1:
+            self._look()
         await woken
 
-    def _settle(self, rounds: int) -> None:
-        """Let the others run for some rounds of the loop, then wake whoever comes first."""
-        if rounds:
-            asyncio.get_running_loop().call_soon(self._settle, rounds - 1)
-            return
-        self.time, _, woken = heapq.heappop(self._sleepers)
-        if not woken.done():
-            woken.set_result(None)
+    def _look(self) -> None:
+        """Wake whoever comes first once the loop went round some times and nobody new went to sleep."""
+        self._quiet += 1
+        if self._quiet > 20:
+            self._quiet = 0
+            self.time, _, woken = heapq.heappop(self._sleepers)
+            if not woken.done():
+                woken.set_result(None)
+        if self._sleepers:
+            asyncio.get_running_loop().call_soon(self._look)
 
 
 class Postbox:
