@@ -32,7 +32,7 @@ class Outlet(Protocol):
     """Where a reply goes: one channel, thread or conversation of a platform.
 
     All raise SlowDown, DeliveryRefused, DeliveryError where the call may be tried again. A nonce that was seen before
-    must not make a second message: return the id of the first one.
+    must not make a second message: return the id of the first one. A call needs a timeout: the channel waits for it.
     """
 
     async def send(self, text: str, nonce: str) -> str:
@@ -53,14 +53,14 @@ class Style:
     """How replies look on a platform.
 
     parts: messages at most; what goes beyond is a file. thinking: shown at once, until the first words come; "" waits
-    for them. stopped: the mark below a reply that somebody stopped, "" for none. quiet: makes mentions harmless
-    (bot/delivery/mentions.py); what it makes of a text must begin with what it makes of the text's beginning.
+    for them. stopped: the mark below a reply that somebody stopped; None writes nothing more at all. quiet: makes
+    mentions harmless (bot/delivery/mentions.py); what it makes of a text begins with what it makes of its beginning.
     """
 
     limit: Limit
     parts: int = 5
     thinking: str = ""
-    stopped: str = "*(stopped)*"
+    stopped: str | None = "*(stopped)*"
     beyond: str = "The rest of this answer is in the file."
     file: str = "answer.md"
     quiet: Callable[[str], str] = str
@@ -108,7 +108,8 @@ async def show(
         async for piece in pieces:
             reply.add(piece)
     except BaseException as error:
-        reply.end(_mark(error, turn, style))
+        mark = _mark(error, turn, style)
+        reply.leave() if mark is None else reply.end(mark)
         with suppress(DeliveryError):  # the first error tells more
             await tasks.whole(written())
         raise
@@ -117,8 +118,8 @@ async def show(
     return reply.messages
 
 
-def _mark(error: BaseException, turn: str, style: Style) -> str:
-    """Return what stands below a reply that did not come to its end."""
+def _mark(error: BaseException, turn: str, style: Style) -> str | None:
+    """Return what stands below a reply that did not come to its end; None where it is left as it is."""
     if isinstance(error, asyncio.CancelledError):
         return style.stopped
     return f"{error.calm if isinstance(error, ModelError) else SORRY} (turn {turn})"
@@ -135,6 +136,7 @@ class _Reply:
         self._said: list[str] = []
         self._mark = ""
         self._over = False
+        self._left = False
         self._changed = asyncio.Event()
         self._finished: list[Part] = []  # parts that no more text will change
         self._full = False  # whether more will only lengthen the file
@@ -157,6 +159,11 @@ class _Reply:
         self._over = True
         self._changed.set()
 
+    def leave(self) -> None:
+        """Take in that nothing more is to be written."""
+        self._left = True
+        self.end()
+
     async def write(self) -> None:
         """Show what comes until all is shown."""
         while True:
@@ -172,6 +179,8 @@ class _Reply:
 
     def _next(self) -> _Step | None:
         """Return the first thing that is not as it should be."""
+        if self._left:
+            return None
         wanted = self._wanted()
         for number, text in enumerate(wanted):
             if number == len(self._sent) or self._sent[number].id is None or self._sent[number].text != text:
@@ -252,6 +261,9 @@ class _Reply:
         if sent.id is None:
             message = await self._send(step.text, step.number, nonce(self._turn, step.number, sent.anew))
             self._sent[step.number] = replace(sent, id=message, text=step.text)
+        elif step.number == self._style.parts:  # an earlier try's file, with another text; a file can't be edited
+            await self._delete(sent.id)
+            self._sent[step.number] = _Sent(None, None, sent.anew + 1)
         else:
             await self._outlet.edit(sent.id, step.text)
             self._sent[step.number] = replace(sent, text=step.text)
@@ -267,9 +279,12 @@ class _Reply:
         """Delete the last message: an earlier try of this turn was longer, or nothing was said after all."""
         surplus = self._sent[-1].id
         if surplus is not None:
-            with suppress(MessageLost):
-                await self._outlet.delete(surplus)
+            await self._delete(surplus)
         self._sent.pop()
+
+    async def _delete(self, message: str) -> None:
+        with suppress(MessageLost):
+            await self._outlet.delete(message)
 
     def _lose(self, number: int, error: MessageLost) -> None:
         """Let a message that is gone be sent anew."""

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bot.delivery.mentions import quiet_on_slack
 from bot.delivery.pace import Pace, Paces
@@ -170,7 +172,7 @@ async def test_stop_leaves_what_was_said_with_a_mark(clock, pace):
 
 
 async def test_stop_before_a_word_leaves_only_the_mark_or_nothing(clock, pace):
-    for mark, left in [("*(stopped)*", ["*(stopped)*"]), ("", [])]:
+    for mark, left in [("*(stopped)*", ["*(stopped)*"]), ("", []), (None, ["…"])]:
         outlet = Postbox(clock)
         style = Style(Limit(2000), thinking="…", stopped=mark)
         showing = asyncio.create_task(show(aiter(Model(clock, "late", every=99)), outlet, "t", style, pace))
@@ -192,6 +194,44 @@ async def test_stopping_again_does_not_lose_the_end(clock, pace):
         await asyncio.sleep(0)
     assert showing.cancelled()
     assert outlet.shown[0].endswith("*(stopped)*")
+
+
+async def test_stop_may_mean_to_write_nothing_more(clock, pace):
+    outlet = Postbox(clock)
+    style = Style(Limit(2000), stopped=None)
+    showing = asyncio.create_task(show(aiter(Model(clock, *"abcdefghijklmnop")), outlet, "t", style, pace))
+    while len(outlet.calls) < 2:
+        await asyncio.sleep(0)
+    before = list(outlet.calls)
+    showing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await showing
+    assert outlet.calls == before
+
+
+FAILS = st.sampled_from(
+    [None, DeliveryError("lost"), SlowDown("wait", after=3.0), (DeliveryError("its answer was lost"),)]
+)
+
+
+@given(fails=st.lists(FAILS, max_size=TRIES), stopped_at=st.none() | st.floats(0, 12))
+@settings(max_examples=60, deadline=None)
+def test_the_end_is_delivered_once_whatever_fails_on_the_way(fails, stopped_at):
+    async def shown() -> tuple[str, list[str]]:
+        clock = ManualClock()
+        outlet = Postbox(clock, *fails, takes=0.2)
+        model = Model(clock, *(f"word{number} " for number in range(40)))
+        showing = asyncio.create_task(show(aiter(model), outlet, "t", SMALL, Pace(clock, 1.0)))
+        if stopped_at is not None:
+            await clock.sleep(stopped_at)
+            showing.cancel()
+        await asyncio.wait([showing])
+        mark = "\n\n*(stopped)*" if showing.cancelled() and stopped_at is not None and stopped_at < 12 else ""
+        said = "".join(model.said)
+        return (said + mark if said else mark.strip()), outlet.shown
+
+    text, messages = asyncio.run(shown())
+    assert messages == [part.shown for part in split(text, SMALL.limit)]
 
 
 async def test_a_model_that_breaks_leaves_a_calm_sentence_with_the_turn(clock, pace):
@@ -231,6 +271,15 @@ async def test_after_a_restart_that_knows_nothing_the_nonce_finds_the_message(cl
     await show(aiter(Model(clock, "Paris")), outlet, "t", PLAIN, pace)
     assert await show(aiter(Model(clock, "Paris, again")), outlet, "t", PLAIN, pace) == ["m1"]
     assert outlet.messages == {"m1": "Paris, again"}
+
+
+async def test_after_a_restart_the_file_is_sent_anew(clock, pace):
+    outlet = Postbox(clock)
+    style = Style(Limit(100), parts=1)
+    before = await show(aiter(Model(clock, LONG)), outlet, "t", style, pace)
+    after = await show(aiter(Model(clock, LONG + " and more")), outlet, "t", style, pace, before)
+    assert after == ["m1", "m3"] == list(outlet.messages)
+    assert outlet.files["answer.md"].endswith("and more")
 
 
 async def test_mentions_are_made_quiet_though_they_come_in_pieces(clock, pace):
