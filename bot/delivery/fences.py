@@ -23,7 +23,7 @@ class Fence:
     def closed_by(self, line: str) -> bool:
         """Tell whether a line closes the fence."""
         run = self.closing.lstrip(" \t>")
-        found = line.rstrip().lstrip(" \t>" if self.quoted else " \t")
+        found = line.rstrip(" \t\r\n").lstrip(" \t>" if self.quoted else " \t")
         return len(found) >= len(run) and not found.strip(run[0])
 
     def left_by(self, line: str) -> bool:
@@ -48,4 +48,6 @@ def opened(line: str, most: int) -> Fence | None:
     info = found[3].strip()
     if len(info) > most:
         info = info.split()[0]
+    if info.startswith(found[2][0]):  # it must not make the fence longer
+        info = f" {info}"
     return Fence(closing + (info if len(info) <= most else ""), closing)

@@ -1,6 +1,6 @@
 """A Markdown reply cut into messages: at paragraphs, else blocks, else lines, else sentences, else words. Pure.
 
-Cutting goes from front to back and looks no further than the first character that does not fit. So a part that is
+Cutting goes from front to back and never looks beyond the first character that does not fit. So a part that is
 finished stays as it is whatever comes next, and a reply can be cut again and again while it is being made.
 
 The parts' ranges join up: `text[parts[0].start : parts[-1].end]` is the whole reply. What a part shows is its range
@@ -10,94 +10,19 @@ closed).
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import Literal
 
 from wcwidth import grapheme_boundary_before
 
-from bot.delivery.fences import INDENT, OPENING, Fence, opened
+from bot.delivery.fences import INDENT, OPENING, opened
 from bot.delivery.inline import Span, spans
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """How much fits into one message. wide: what a character beyond U+FFFF counts. Raises ValueError below 100.
-
-    With wide=2 it counts UTF-16 code units, which are never fewer than characters, however these are counted.
-    """
-
-    characters: int
-    wide: Literal[1, 2] = 1
-
-    def __post_init__(self) -> None:
-        """Refuse a message with no room for fences."""
-        if self.characters < 100:
-            raise ValueError(f"a message of {self.characters} characters is too short to cut into; use 100 or more")
-
-    def size(self, text: str) -> int:
-        """Return how much of the limit a text takes."""
-        if self.wide == 1 or text.isascii():
-            return len(text)
-        return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-# Discord counts code points, its staff say: https://github.com/discord/discord-api-docs/issues/1315
-DISCORD = Limit(2000)
-# The limit of a Markdown block. Slack does not say what it counts, so the larger count is taken. A few blocks together
-# are refused at about 13,200: https://github.com/slackapi/bolt-js/issues/2509
-SLACK = Limit(12_000, wide=2)
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """What is open where a part ends. table: its header, two lines with their line breaks."""
-
-    fence: Fence | None = None
-    table: str = ""
-
-    @property
-    def head(self) -> str:
-        """What opens it again."""
-        return f"{self.fence.opening}\n" if self.fence else self.table
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A message: text[start:end] of the reply, shown as `shown`; never blank, never beyond the limit."""
-
-    start: int
-    end: int
-    shown: str
-    open: Open = field(default=Open())
-
-
-class Rank(IntEnum):
-    """How good a place is to cut at, the best first."""
-
-    PARAGRAPH = 0
-    BLOCK = 1  # before an item, a quotation, a fence, a table; after a fence
-    LINE = 2
-    ROW = 3  # in a table or in code; after a heading
-    SENTENCE = 4
-    WORD = 5
-    INSIDE = 6  # in a link, in code, in emphasis; or what follows would look like an item
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a part may end. used: the size of what comes before."""
-
-    at: int
-    rank: Rank
-    used: int
-    open: Open
-
+from bot.delivery.parts import Limit, Open, Part
+from bot.delivery.places import Inside, Place, Rank, best
 
 _SPACE = re.compile(r"\s*")
 _HEADING = re.compile(r" {0,3}#{1,6}[ \t]")
 _BLOCK = re.compile(r"[ \t]*(?:#{1,6}[ \t]|[-*+][ \t]|\d{1,9}[.)][ \t]|>|`{3}|~{3}|[|])")
 _RULER = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?\s*")
+_RUNS = frozenset(mark * length for mark in "`~" for length in (1, 2, 3))  # at a line's start they may open a fence
 _WORDS = re.compile(r"(?<=[.!?\u2026])[\"')\]*_\u201d]{0,4}(\s+)|(?<=[\u3002\uff01\uff1f])()|(\s+)")
 
 
@@ -154,7 +79,7 @@ class _Scan:
         self._before = ""  # the line before
         self._quiet = False  # whether nothing may end here: code or a table has just begun
         self._closed = False  # whether the line before closed a fence
-        self._places: list[_Place] = []
+        self._places: list[Place] = []
         self._blocks: list[Span] = []  # paragraphs, items and rows: nothing inline goes beyond them
 
     def part(self) -> Part | None:
@@ -243,20 +168,20 @@ class _Scan:
         start = self._blocks.pop()[0] if goes_on else self._at
         self._blocks.append((start, end))
 
-    def _line_places(self, line: str) -> Iterator[_Place]:
+    def _line_places(self, line: str) -> Iterator[Place]:
         """Yield the place before a line of which this is known, where a part may end there."""
         if self._at == self._start or self._quiet:
             return
         fence = self._open.fence
         if fence:
             if line.strip(" \t\r\n>" + fence.closing[-1]):  # else it may become the line that closes the fence
-                yield _Place(self._at, Rank.ROW, self._used, self._open)
+                yield Place(self._at, Rank.ROW, self._used, self._open)
             return
         row = bool(self._open.table) and "|" in line
         ruler = "|" in self._before and not line.strip(" \t\r\n|:-")
         if not line.strip() or (ruler and not row):
             return
-        yield _Place(self._at, self._line_rank(line, row), self._used, self._open if row else Open())
+        yield Place(self._at, self._line_rank(line, row), self._used, self._open if row else Open())
 
     def _line_rank(self, line: str, row: bool) -> Rank:
         if row or _HEADING.match(self._before):
@@ -276,37 +201,45 @@ class _Scan:
         for start, end in self._blocks:
             last = end == over + 1
             kept += spans(self._text, start, end, self._most // 4 if last else 0)
-        inside = _Inside(kept)
+        inside = Inside(kept)
         places = [self._ranked(place, inside) for place in (*self._places, *self._line_places(known))]
         places += [self._ranked(place, inside) for place in self._word_places(over)]
-        place = _best(places, self._most // 2) or self._forced(over, inside)
+        place = best(places, self._most // 2) or self._forced(over, inside)
         return self._shown(place.at, place.open)
 
-    def _ranked(self, place: _Place, inside: "_Inside") -> _Place:
+    def _ranked(self, place: Place, inside: Inside) -> Place:
         if inside.start(place.at) is None or place.open.fence:
             return place
-        return _Place(place.at, Rank.INSIDE, place.used, place.open)
+        return Place(place.at, Rank.INSIDE, place.used, place.open)
 
-    def _word_places(self, over: int) -> Iterator[_Place]:
+    def _word_places(self, over: int) -> Iterator[Place]:
         """Yield the places between the words of the line that does not fit."""
-        here = Open(self._open.fence)
         begun = _SPACE.match(self._text, self._at, over)
         used, measured = self._used, self._at
         for found in _WORDS.finditer(self._text, begun.end() + 1 if begun else over, over):
             at = found.end()
             used, measured = used + self._size(self._text[measured:at]), at
-            if self._text.startswith(("```", "~~~"), at) or not self._parts_graphemes(at):
+            if self._text[at : min(at + 3, over + 1)] in _RUNS or not self._parts_graphemes(at):
                 continue
             rank = Rank.WORD if found[3] is not None else Rank.SENTENCE
-            like_an_item = not here.fence and _BLOCK.match(self._text, at, over + 1)
-            yield _Place(at, Rank.INSIDE if like_an_item else rank, used, here)
+            here = self._open_within(at)
+            odd = here.fence != self._open.fence or (not here.fence and _BLOCK.match(self._text, at, over + 1))
+            yield Place(at, Rank.INSIDE if odd else rank, used, here)
+
+    def _open_within(self, at: int) -> Open:
+        """Return what is open at a place in the line that does not fit, which may itself open or close a fence."""
+        fence = self._open.fence
+        line = self._text[self._at : min(at, self._at + self._most)]
+        if fence:
+            return Open(None if fence.closed_by(line) else fence)
+        return Open(opened(line, self._longest))
 
     def _parts_graphemes(self, at: int) -> bool:
         """Tell whether what looks like one character to people does not go across a place."""
         near = max(at - 32, self._start)
         return grapheme_boundary_before(self._text[near : at + 1], at - near + 1) == at - near
 
-    def _forced(self, over: int, inside: "_Inside") -> _Place:
+    def _forced(self, over: int, inside: Inside) -> Place:
         """Return the place where one word beyond all measure is cut."""
         window = self._text[self._start : over + 1]
         at = self._start + grapheme_boundary_before(window, len(window))
@@ -315,7 +248,7 @@ class _Scan:
             at = begun
         if not self._text[self._start : at].strip():  # one that people see as a single character
             at = max(over, self._start + 1)
-        return _Place(at, Rank.INSIDE, 0, Open(self._open.fence))
+        return Place(at, Rank.INSIDE, 0, self._open_within(at))
 
     def _shown(self, end: int, opened: Open) -> Part:
         body = self._text[self._start : end]
@@ -323,37 +256,3 @@ class _Scan:
             return Part(self._begun, end, self._head + body.rstrip(), opened)
         apart = "" if (self._head + body).endswith("\n") else "\n"
         return Part(self._begun, end, f"{self._head}{body}{apart}{opened.fence.closing}", opened)
-
-
-class _Inside:
-    """Answers whether a place is inside something that must stay whole."""
-
-    def __init__(self, kept: list[Span]) -> None:
-        self._kept: list[Span] = []
-        for start, end in sorted(kept):
-            if self._kept and start < self._kept[-1][1]:
-                self._kept[-1] = (self._kept[-1][0], max(end, self._kept[-1][1]))
-            else:
-                self._kept.append((start, end))
-
-    def start(self, at: int) -> int | None:
-        """Return where that which a place is inside of begins; None where it is inside of nothing."""
-        low, high = 0, len(self._kept)
-        while low < high:
-            middle = (low + high) // 2
-            if self._kept[middle][1] <= at:
-                low = middle + 1
-            else:
-                high = middle
-        return self._kept[low][0] if low < len(self._kept) and self._kept[low][0] < at else None
-
-
-def _best(places: list[_Place], half: int) -> _Place | None:
-    """Return the best place that leaves a message at least half full; else the last good one; else any."""
-    whole = [place for place in places if place.rank < Rank.INSIDE]
-    filling = [place for place in whole if place.used >= half]
-    if filling:
-        return min(filling, key=lambda place: (place.rank, -place.at))
-    if whole:
-        return max(whole, key=lambda place: (place.rank <= Rank.ROW, place.at))
-    return max(places, key=lambda place: place.at, default=None)

@@ -16,7 +16,8 @@ from typing import Protocol
 import structlog
 
 from bot.delivery.pace import Pace
-from bot.delivery.split import Limit, Part, closed, rest, split
+from bot.delivery.parts import Limit, Part
+from bot.delivery.split import closed, rest, split
 from bot.errors import DeliveryError, DeliveryRefused, MessageLost, ModelError, SlowDown
 from memory import tasks
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bot.delivery.mentions import quiet_on_slack
 from bot.delivery.pace import Pace, Paces
-from bot.delivery.split import Limit, split
+from bot.delivery.parts import Limit
+from bot.delivery.split import split
 from bot.delivery.stream import SORRY, TRIES, Style, nonce, show
 from bot.errors import DeliveryError, DeliveryRefused, MessageLost, ModelBusy, SlowDown
 from tests.fakes import ManualClock, Postbox
