@@ -39,9 +39,7 @@ def opened(line: str, most: int) -> Fence | None:
     found = OPENING.match(line)
     if not found or (found[2][0] == "`" and "`" in found[3]):
         return None
-    margin = re.sub(r"[^>\s]", " ", found[1])
-    if not margin.strip():
-        margin = margin[:INDENT]
+    margin = margin_again(found[1])
     closing = margin + found[2]
     if len(closing) > most:
         return None
@@ -51,3 +49,9 @@ def opened(line: str, most: int) -> Fence | None:
     if info.startswith(found[2][0]):  # it must not make the fence longer
         info = f" {info}"
     return Fence(closing + (info if len(info) <= most else ""), closing)
+
+
+def margin_again(before: str) -> str:
+    """Return what stands before a fence when it is opened again: quotation marks stay, list markers are blanks."""
+    margin = re.sub(r"[^>\s]", " ", before)
+    return margin if ">" in margin else margin[:INDENT]

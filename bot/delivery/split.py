@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from wcwidth import grapheme_boundary_before
 
-from bot.delivery.fences import INDENT, OPENING, opened
+from bot.delivery.fences import INDENT, OPENING, margin_again, opened
 from bot.delivery.inline import Span, spans
 from bot.delivery.parts import Limit, Open, Part
 from bot.delivery.places import Inside, Place, Rank, best
@@ -113,7 +113,7 @@ class _Scan:
         fence = self._open.fence
         opening = None if fence else OPENING.match(self._text, self._at, min(end, self._at + self._most))
         run = opening.span(2) if opening else (end, end)
-        margin = run[0] - self._at
+        margin = len(margin_again(opening[1])) if opening else 0
         room = self._most - self._used
         reserve = 1 + self._size(fence.closing) if fence else 1 + run[1] - self._at if opening else 0
         if end - self._at <= room and self._size(self._text[self._at : end]) + reserve <= room:

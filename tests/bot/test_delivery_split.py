@@ -97,6 +97,10 @@ def shown(text: str, limit: Limit = SMALL) -> list[str]:
     return [part.shown for part in split(text, limit)]
 
 
+def margin(before: str) -> str:
+    return before if ">" in before else before[:3]
+
+
 def open_fence(message: str, longest: int) -> str | None:
     """Read a message on its own, as CommonMark does but for indentation, and return the fence open at its end.
 
@@ -108,7 +112,7 @@ def open_fence(message: str, longest: int) -> str | None:
             fence = None
         if fence is None:
             found = re.match(r"((?:[ \t]|>|(?:[-*+]|\d{1,9}[.)])(?=[ \t]))*)(`{3,}|~{3,})(.*)", line)
-            if found and not (found[2][0] == "`" and "`" in found[3]) and len(found[1] + found[2]) <= longest:
+            if found and not (found[2][0] == "`" and "`" in found[3]) and len(margin(found[1]) + found[2]) <= longest:
                 fence = (">" if ">" in found[1] else "") + found[2]
         else:
             run = fence.lstrip(">")
