@@ -78,6 +78,7 @@ class _Scan:
         self._at = self._start  # where the line begins that is being read
         self._before = ""  # the line before
         self._quiet = False  # whether nothing may end here: code or a table has just begun
+        self._opens = False  # whether the line that does not fit may open a fence
         self._closed = False  # whether the line before closed a fence
         self._places: list[Place] = []
         self._blocks: list[Span] = []  # paragraphs, items and rows: nothing inline goes beyond them
@@ -194,8 +195,8 @@ class _Scan:
     def _cut(self, over: int) -> Part:
         """Return the part, cut at the best place before a character that does not fit."""
         known = self._text[self._at : over + 1]
-        in_code = self._open.fence is not None
-        if not in_code:
+        if self._open.fence is None:
+            self._opens = OPENING.match(known) is not None
             self._add_block(known, over + 1)
         kept: list[Span] = []
         for start, end in self._blocks:
@@ -232,7 +233,7 @@ class _Scan:
         line = self._text[self._at : min(at, self._at + self._most)]
         if fence:
             return Open(None if fence.closed_by(line) else fence)
-        return Open(opened(line, self._longest))
+        return Open(opened(line, self._longest) if self._opens else None)
 
     def _parts_graphemes(self, at: int) -> bool:
         """Tell whether what looks like one character to people does not go across a place."""
