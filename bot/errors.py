@@ -10,6 +10,10 @@ LoreError (memory/errors.py)
 ├── ExtraMissing            a package that only an extra of Lorebot installs
 ├── ObjectError             a named object that is not what is asked of it, or parameters it cannot be made with
 │   └── ObjectMissing       no object of that name
+├── DeliveryError           a platform did not take a message this time; the next try may get through
+│   ├── SlowDown            it asks us to wait (429)
+│   ├── MessageLost         the message was deleted, or may not be edited any more
+│   └── DeliveryRefused     it never will: no permission, no such channel
 └── ModelError              the model gave no whole answer
     ├── ModelUnavailable    nothing answers at its address, or it failed on its side
     ├── ModelBusy           it asks us to come back later (429)
@@ -57,6 +61,26 @@ class ObjectError(LoreError):
 
 class ObjectMissing(ObjectError):
     """No object of that name."""
+
+
+class DeliveryError(LoreError):
+    """A platform did not take a message this time."""
+
+
+class SlowDown(DeliveryError):
+    """The platform asks us to wait; after: for so many seconds."""
+
+    def __init__(self, message: str, after: float) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class MessageLost(DeliveryError):
+    """A message that was deleted, or may not be edited any more."""
+
+
+class DeliveryRefused(DeliveryError):
+    """The platform will never take it: no permission, no such channel."""
 
 
 class ModelError(LoreError):

@@ -1,11 +1,14 @@
 """Small real classes that stand in for models: what they answer is written down in the test."""
 
 import asyncio
+import heapq
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
 
 import numpy as np
 
-from bot.errors import CommandError
+from bot.errors import CommandError, MessageLost
 from bot.models.base import Finished, Message, Piece
 from bot.resp.base import OK, Reply
 from memory.embedder import Vectors
@@ -178,3 +181,95 @@ class ToyCommands:
 
     async def expires(self, key: bytes) -> int | None:
         return self.objects[key][1] if key in self.objects else None
+
+
+class ManualClock:
+    """A clock that jumps to the next moment somebody waits for, as soon as nobody has anything else to do."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._count = count()
+        self._quiet = 0  # rounds of the loop
+
+    def now(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self.time + seconds, next(self._count), woken))
+        self._quiet = 0
+        if len(self._sleepers) == 1:
+            self._look()
+        await woken
+
+    def _look(self) -> None:
+        """Wake whoever comes first once the loop went round some times and nobody new went to sleep."""
+        self._quiet += 1
+        if self._quiet > 20:
+            self._quiet = 0
+            self.time, _, woken = heapq.heappop(self._sleepers)
+            if not woken.done():
+                woken.set_result(None)
+        if self._sleepers:
+            asyncio.get_running_loop().call_soon(self._look)
+
+
+class Postbox:
+    """A channel that remembers what it was told and when. `fails`: an error for each of the next calls, or None.
+
+    An error in a tuple is raised after the call was carried out, as when its answer gets lost.
+    """
+
+    def __init__(self, clock: ManualClock, *fails: object, takes: float = 0.0) -> None:
+        self.calls: list[tuple[float, str, str]] = []
+        self.messages: dict[str, str] = {}
+        self.files: dict[str, str] = {}
+        self.nonces: dict[str, str] = {}
+        self.busy = 0
+        self.most_busy = 0
+        self._clock = clock
+        self._fails = list(fails)
+        self._takes = takes
+
+    @property
+    def shown(self) -> list[str]:
+        return list(self.messages.values())
+
+    async def send(self, text: str, nonce: str) -> str:
+        async with self._call("send", text):
+            message = self.nonces.setdefault(nonce, f"m{len(self.nonces) + 1}")
+            self.messages[message] = text
+            return message
+
+    async def edit(self, message: str, text: str) -> None:
+        async with self._call("edit", text):
+            if message not in self.messages:
+                raise MessageLost("deleted")
+            self.messages[message] = text
+
+    async def delete(self, message: str) -> None:
+        async with self._call("delete", message):
+            if self.messages.pop(message, None) is None:
+                raise MessageLost("deleted")
+
+    async def attach(self, text: str, file: str, content: str, nonce: str) -> str:
+        self.files[file] = content
+        return await self.send(text, nonce)
+
+    @asynccontextmanager
+    async def _call(self, kind: str, text: str) -> AsyncIterator[None]:
+        self.busy += 1
+        self.most_busy = max(self.most_busy, self.busy)
+        try:
+            if self._takes:
+                await self._clock.sleep(self._takes)
+            self.calls.append((self._clock.now(), kind, text))
+            fail = self._fails.pop(0) if self._fails else None
+            if isinstance(fail, Exception):
+                raise fail
+            yield
+            if isinstance(fail, tuple):
+                raise fail[0]
+        finally:
+            self.busy -= 1

@@ -14,6 +14,7 @@ FORBIDDEN = {
     "bot/apps": ["bot.engine", "bot.platforms", "bot.cli", "bot.wiring", "bot.settings"],
     "bot/engine.py": ["bot.platforms", "bot.cli", "bot.wiring", "bot.settings"],
     "bot/commands/": ["bot.platforms", "bot.cli", "bot.wiring", "discord", "slack_bolt", "rich", "prompt_toolkit"],
+    "bot/delivery": ["bot.engine", "bot.platforms", "bot.cli", "bot.wiring", "bot.settings", "discord", "slack_sdk"],
     "bot/resp": ["bot.platforms", "bot.cli", "bot.wiring", "bot.settings", "discord", "slack_bolt", "click", "rich"],
     "bot/platforms": ["bot.cli", "bot.wiring"],
 }

@@ -1,0 +1,295 @@
+"""A reply shown while it is made: sent with its first words, then edited, over as many messages as it needs.
+
+One call at a time, the newest text wins, and the end is always delivered: what fails is tried again with what is to be
+shown by then. The model is never kept waiting, and a reply that cannot be shown is read to its end all the same, so
+that it is remembered.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from itertools import islice
+from typing import Protocol
+
+import structlog
+
+from bot.delivery.pace import Pace
+from bot.delivery.parts import Limit, Part
+from bot.delivery.split import closed, rest, split
+from bot.errors import DeliveryError, DeliveryRefused, MessageLost, ModelError, SlowDown
+from memory import tasks
+
+log = structlog.get_logger()
+
+TRIES = 8  # failures in a row; with the pauses between them about two minutes
+LONGEST_PAUSE = 30.0  # seconds
+SENT_ANEW = 2  # times for one part; whoever deletes it more often does not want it
+SORRY = "Something went wrong with this answer."
+
+
+class Outlet(Protocol):
+    """Where a reply goes: one channel, thread or conversation of a platform.
+
+    All raise SlowDown, DeliveryRefused, DeliveryError where the call may be tried again. A nonce that was seen before
+    must not make a second message: return the id of the first one. A call needs a timeout: the channel waits for it.
+    """
+
+    async def send(self, text: str, nonce: str) -> str:
+        """Post a message and return its id. nonce: 24 characters, the same whenever this part of this turn is sent."""
+
+    async def edit(self, message: str, text: str) -> None:
+        """Let a message say something else. Raises MessageLost."""
+
+    async def delete(self, message: str) -> None:
+        """Take a message back. Raises MessageLost."""
+
+    async def attach(self, text: str, file: str, content: str, nonce: str) -> str:
+        """Post a message with a text file and return its id. file: its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How replies look on a platform.
+
+    parts: messages at most; what goes beyond is a file. thinking: shown at once, until the first words come; "" waits
+    for them. stopped: the mark below a reply that somebody stopped; None writes nothing more at all. quiet: makes
+    mentions harmless (bot/delivery/mentions.py); what it makes of a text begins with what it makes of its beginning.
+    """
+
+    limit: Limit
+    parts: int = 5
+    thinking: str = ""
+    stopped: str | None = "*(stopped)*"
+    beyond: str = "The rest of this answer is in the file."
+    file: str = "answer.md"
+    quiet: Callable[[str], str] = str
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A message of the reply. id: None where it was lost; text: None where it is not known; anew: times sent again."""
+
+    id: str | None
+    text: str | None
+    anew: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What is to be done next: show a text as this part; None takes the message back."""
+
+    number: int
+    text: str | None
+
+
+def nonce(turn: str, part: int, anew: int = 0) -> str:
+    """Return the mark by which a platform knows a part of a turn again: 24 hex digits. Discord takes up to 25."""
+    return blake2b(f"{turn}\x1f{part}\x1f{anew}".encode(), digest_size=12).hexdigest()
+
+
+async def show(
+    pieces: AsyncIterator[str], outlet: Outlet, turn: str, style: Style, pace: Pace, already: Sequence[str] = ()
+) -> list[str]:
+    """Show a reply as its pieces come, and return the ids of its messages; none where nothing was said.
+
+    turn: unique on the platform. already: the messages that an earlier process sent for this turn, in order; they are
+    edited, and taken back where the reply is shorter. Where the pieces end with an error or we are cancelled, what was
+    said stays, with a mark below it, and the error goes on. Raises DeliveryError where the reply cannot be shown, once
+    its pieces have ended.
+    """
+    reply = _Reply(outlet, turn, style, pace, already)
+    writer = asyncio.create_task(reply.write())
+
+    async def written() -> None:
+        await writer
+
+    try:
+        async for piece in pieces:
+            reply.add(piece)
+    except BaseException as error:
+        mark = _mark(error, turn, style)
+        reply.leave() if mark is None else reply.end(mark)
+        with suppress(DeliveryError):  # the first error tells more
+            await tasks.whole(written())
+        raise
+    reply.end()
+    await tasks.whole(written())
+    return reply.messages
+
+
+def _mark(error: BaseException, turn: str, style: Style) -> str | None:
+    """Return what stands below a reply that did not come to its end; None where it is left as it is."""
+    if isinstance(error, asyncio.CancelledError):
+        return style.stopped
+    return f"{error.calm if isinstance(error, ModelError) else SORRY} (turn {turn})"
+
+
+class _Reply:
+    """What is to be shown, and what is."""
+
+    def __init__(self, outlet: Outlet, turn: str, style: Style, pace: Pace, already: Sequence[str]) -> None:
+        self._outlet = outlet
+        self._turn = turn
+        self._style = style
+        self._pace = pace
+        self._said: list[str] = []
+        self._mark = ""
+        self._over = False
+        self._left = False
+        self._changed = asyncio.Event()
+        self._finished: list[Part] = []  # parts that no more text will change
+        self._full = False  # whether more will only lengthen the file
+        self._sent = [_Sent(message, None) for message in already]
+        self._failures = 0
+
+    @property
+    def messages(self) -> list[str]:
+        """The ids of the messages, in order."""
+        return [sent.id for sent in self._sent if sent.id is not None]
+
+    def add(self, piece: str) -> None:
+        """Take in what comes next."""
+        self._said.append(piece)
+        self._changed.set()
+
+    def end(self, mark: str = "") -> None:
+        """Take in that nothing comes any more."""
+        self._mark = mark
+        self._over = True
+        self._changed.set()
+
+    def leave(self) -> None:
+        """Take in that nothing more is to be written."""
+        self._left = True
+        self.end()
+
+    async def write(self) -> None:
+        """Show what comes until all is shown."""
+        while True:
+            self._changed.clear()
+            if self._next() is None:
+                if self._over:
+                    return
+                await self._changed.wait()
+                continue
+            async with self._pace.turn(at_once=not self.messages):
+                if step := self._next():  # the newest text: more may have come meanwhile
+                    await self._try(step)
+
+    def _next(self) -> _Step | None:
+        """Return the first thing that is not as it should be."""
+        if self._left:
+            return None
+        wanted = self._wanted()
+        for number, text in enumerate(wanted):
+            if number == len(self._sent) or self._sent[number].id is None or self._sent[number].text != text:
+                return _Step(number, text)
+        if self._over and len(self._sent) > len(wanted):
+            return _Step(len(self._sent) - 1, None)
+        return None
+
+    def _wanted(self) -> list[str]:
+        """Return what the messages should say by now."""
+        parts, beyond = self._parts()
+        shown = [part.shown for part in parts]
+        if beyond and self._over:
+            shown.append(self._with_file)
+        if not shown and not self._sent and not self._over and self._style.thinking:
+            shown.append(self._style.thinking)
+        return shown
+
+    def _parts(self) -> tuple[list[Part], bool]:
+        """Return the parts that are shown by now, and whether there is more."""
+        if self._full and not self._over:
+            return self._finished, True
+        text = self._text()
+        room = self._style.parts - len(self._finished)
+        coming = list(islice(split(text, self._style.limit, self._last), room + 1))
+        if len(coming) > room:
+            self._finished += coming[:room]
+            self._full = True
+            return self._finished, True
+        self._finished += coming[:-1]
+        return [*self._finished, *coming[-1:]], False
+
+    @property
+    def _last(self) -> Part | None:
+        return self._finished[-1] if self._finished else None
+
+    @property
+    def _with_file(self) -> str:
+        """What the message with the file says."""
+        return "\n".join(filter(None, (self._style.beyond, self._mark)))
+
+    def _text(self) -> str:
+        """Return what was said, and the mark below it; outside the fence that is open there."""
+        self._said = ["".join(self._said)]
+        text = self._style.quiet(self._said[0])
+        if not self._over or not self._mark:
+            return text
+        if not text.strip():
+            return self._mark
+        return f"{closed(text, self._style.limit, self._last)}\n\n{self._mark}"
+
+    async def _try(self, step: _Step) -> None:
+        """Do it; where it fails, let the channel rest, so that it is tried again with the newest text."""
+        try:
+            await self._do(step)
+        except DeliveryRefused:
+            raise
+        except DeliveryError as error:
+            self._failures += 1
+            log.warning("reply not shown yet", turn=self._turn, part=step.number, error=type(error).__name__)
+            if self._failures > TRIES:
+                raise
+            if isinstance(error, MessageLost):
+                self._lose(step.number, error)
+            else:
+                pause = min(2.0 ** (self._failures - 1), LONGEST_PAUSE)
+                self._pace.hold(error.after if isinstance(error, SlowDown) else pause)
+        else:
+            self._failures = 0
+
+    async def _do(self, step: _Step) -> None:
+        if step.text is None:
+            await self._take_back()
+            return
+        if step.number == len(self._sent):
+            self._sent.append(_Sent(None, None))
+        sent = self._sent[step.number]
+        if sent.id is None:
+            message = await self._send(step.text, step.number, nonce(self._turn, step.number, sent.anew))
+            self._sent[step.number] = replace(sent, id=message, text=step.text)
+        elif step.number == self._style.parts:  # an earlier try's file, with another text; a file can't be edited
+            await self._delete(sent.id)
+            self._sent[step.number] = _Sent(None, None, sent.anew + 1)
+        else:
+            await self._outlet.edit(sent.id, step.text)
+            self._sent[step.number] = replace(sent, text=step.text)
+
+    async def _send(self, text: str, number: int, mark: str) -> str:
+        if number < self._style.parts:
+            return await self._outlet.send(text, mark)
+        assert self._last is not None
+        content = rest(self._text(), self._last)
+        return await self._outlet.attach(text, self._style.file, content, mark)
+
+    async def _take_back(self) -> None:
+        """Delete the last message: an earlier try of this turn was longer, or nothing was said after all."""
+        surplus = self._sent[-1].id
+        if surplus is not None:
+            await self._delete(surplus)
+        self._sent.pop()
+
+    async def _delete(self, message: str) -> None:
+        with suppress(MessageLost):
+            await self._outlet.delete(message)
+
+    def _lose(self, number: int, error: MessageLost) -> None:
+        """Let a message that is gone be sent anew."""
+        sent = self._sent[number]
+        if sent.anew == SENT_ANEW:
+            raise error
+        self._sent[number] = _Sent(None, None, sent.anew + 1)
