@@ -91,7 +91,10 @@ def noun(kind: Kind) -> tuple[click.Command, click.Command, click.Command]:
         with starting() as progress:
             opening = wiring.opened(settings.load(), progress)
             async with opening as registry:
-                found = await registry.objects.list(kind, owner=tenant)
+                if kind is Kind.LLM:
+                    found = await registry.models.list(owner=tenant)
+                else:
+                    found = await registry.objects.list(kind, owner=tenant)
         if json_:
             print(json.dumps([shown(one) for one in found], ensure_ascii=False))
         elif not found:

@@ -31,6 +31,9 @@ Fetch = Callable[[weights.Weights], Awaitable[Path]]
 _OPERATORS = ("base_url", "http", "chat.chat_path", "embedding.embedding_path")
 
 
+CONFIGURED = Named(Kind.LLM, DEFAULT, OPERATOR, "configured", {}, DEFAULT, shared=True)
+
+
 class Configured(Protocol):
     """Makes the models that the settings name."""
 
@@ -89,9 +92,13 @@ class Models:
     async def find(self, name: str, *, owner: str = OPERATOR) -> Named:
         """Return a named model; `default` is the configured one, where nobody has made one. Raises ObjectMissing."""
         found = await self._objects.find(name, owner=owner)
-        if found is None and name == DEFAULT:
-            return Named(Kind.LLM, DEFAULT, OPERATOR, "configured", {}, DEFAULT, shared=True)
-        return Objects.checked(found, Kind.LLM, name)
+        return CONFIGURED if found is None and name == DEFAULT else Objects.checked(found, Kind.LLM, name)
+
+    async def list(self, *, owner: str = OPERATOR) -> list[Named]:
+        """Return the models that an owner may use, by name."""
+        found = await self._objects.list(Kind.LLM, owner=owner)
+        usual = [] if DEFAULT in {one.name for one in found} else [CONFIGURED]
+        return sorted([*usual, *found], key=lambda one: one.name)
 
     async def chat(self, ref: LlmRef, *, owner: str = OPERATOR, params: Mapping[str, Any] | None = None) -> ChatModel:
         """Return a model that chats; params: what the API is told beside what the model and the reference say.

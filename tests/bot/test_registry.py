@@ -70,6 +70,16 @@ async def test_a_tenant_sees_its_own_and_what_the_operator_shares(registry):
             await registry.models.find(name, owner=GUILD)
 
 
+async def test_the_configured_model_is_listed_unless_another_has_its_name(registry):
+    await registry.models.create("gpt", {})
+    assert [(one.name, one.type) for one in await registry.models.list()] == [
+        ("default", "configured"),
+        ("gpt", "openai"),
+    ]
+    await registry.models.create("default", {})
+    assert [(one.name, one.type) for one in await registry.models.list()] == [("default", "openai"), ("gpt", "openai")]
+
+
 async def test_a_tenant_s_own_comes_before_a_shared_one_of_the_same_name(registry):
     await registry.apps.create("hello", {"prompt": "Shared"}, How(shared=True))
     await registry.apps.create("hello", {"prompt": "Own"}, How(GUILD))
