@@ -34,6 +34,7 @@ from memory.scope import Audience, Scope
 log = structlog.get_logger()
 
 MOST_WRITING = 100  # answers that are read before they are remembered; whoever is faster than the embedder waits
+AT_ONCE = 4  # messages whose memories are ranked at once: a hundred that come together leave room for others between
 SOMEBODY = "Guest"  # what a person is called who is not named
 
 
@@ -69,6 +70,7 @@ class Chats:
         self._options = options
         self._timezone = timezone
         self._max_message = max_message
+        self._recollecting = asyncio.Semaphore(AT_ONCE)
         self._writing: dict[tuple[str, str], set[asyncio.Task[None]]] = {}
 
     async def run(
@@ -104,7 +106,8 @@ class Chats:
         batch = memory.batch()
         glance = memory.glance(batch, scope, message.text)
         await batch.send()
-        context = await app.recollect(message, glance.value)
+        async with self._recollecting:
+            context = await app.recollect(message, glance.value)
         if context.trouble:
             yield Notice(f"Memory was searched by words alone: {context.trouble}")
         if verbose:

@@ -1,6 +1,7 @@
 """Builds the registry: named models, stores and apps, with the memory that chats are kept in."""
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -77,6 +78,7 @@ async def opened(
         stack.push_async_callback(models.close)
         line = Line(client)
         if working:
+            await asyncio.to_thread(_import_heavy)
             await line.start()
             stack.push_async_callback(line.close)
         stores = Stores(client, keys, objects, models, line.batch)
@@ -95,6 +97,12 @@ async def opened(
             tidying = asyncio.create_task(_tidy(stores))
             stack.push_async_callback(tasks.ended, tidying)
         yield Registry(client, objects, models, stores, apps, chats, memory)
+
+
+def _import_heavy() -> None:
+    """Load at the start what would hold up everybody when somebody needs it first."""
+    for name in ("bot.models.openai_chat", "bot.models.openai_embedder", "redisvl.schema"):
+        importlib.import_module(name)
 
 
 async def _tidy(stores: Stores) -> None:
