@@ -33,9 +33,13 @@ def look_up(
 
 
 def keep(batch: Batch, keys: Keys, scope: Scope, embedder: str, text: str, vectors: Cached) -> None:
-    """Cache a text's vectors, as float32 so that they come back exact."""
+    """Cache a text's vectors in the place of what was cached, as float32 so that they come back exact.
+
+    In their place: what many people say, such as "thanks", has as many vectors as there are names.
+    """
     key = keys.tenant(scope.tenant).embedding(embedder, text)
     flat = [item for one, vector in vectors.items() for item in (one, vector.astype(np.float32).tobytes())]
+    batch.ask("DEL", key, read=int)
     batch.ask("HSET", key, *flat, read=int)
     batch.ask("EXPIRE", key, EMBEDDING_TTL, read=bool)
 

@@ -483,18 +483,20 @@ class Memory:
 
         Raises EmbedderMismatch.
         """
-        missing = [text for text in dict.fromkeys(texts) if embeddings.digest(text) not in glance.cached]
+        wanted = {embeddings.digest(text): text for text in texts}
+        cached = {one: vector for one, vector in glance.cached.items() if one in wanted}
+        missing = [text for one, text in wanted.items() if one not in cached]
         if not missing:
-            return Known(glance.cached)
+            return Known(cached)
         try:
             vectors = await self.embedder.embed(missing)
         except LoreError as error:
-            return Known(glance.cached, trouble=str(error))
+            return Known(cached, trouble=str(error))
         if vectors.shape[1] != self.generation.made.dim:  # a model of the same name, and of another size
             raise index.mismatch(self.generation.made, replace(self.generation.made, dim=vectors.shape[1]))
         found = zip(missing, vectors, strict=True)
         new = {embeddings.digest(text): vector for text, vector in found if views.findable(vector)}
-        return Known({**glance.cached, **new})
+        return Known({**cached, **new})
 
     def _cue(self, glance: Glance, scope: Scope, at: int) -> Cue:
         language = self.generation.made.language
@@ -504,7 +506,7 @@ class Memory:
         return views.passages(turn, self.generation.made.language)
 
     def _keep(self, batch: Batch, scope: Scope, glance: Glance, known: Known) -> None:
-        if known.vectors.keys() != glance.cached.keys() and not glance.paused:
+        if not glance.paused and not known.vectors.keys() <= glance.cached.keys():
             embeddings.keep(batch, self.keys, scope, self.embedder.name, glance.text, known.vectors)
 
     def _search(self, batch: Batch, scope: Scope, closed: Closed, vector: Vector | None, cue: Cue) -> query.Search:

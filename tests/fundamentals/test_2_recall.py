@@ -90,3 +90,10 @@ async def test_words_are_found_in_other_scripts_and_forms(memory, here, say):
     for asked, said in (("京都", 0), ("Who is Björn?", 1), ("x" * 500, 2)):
         found = await memory.recall(here, asked)
         assert turns[said] in [one.turn for one in found if one.signals["text"] > 0.5]
+
+
+async def test_what_everybody_says_is_cached_once_and_not_for_every_name(memory, here, say, client, keys):
+    for number in range(30):
+        await memory.hear(here, say("Thanks a lot for the tea!", author=f"Person {number}"), k=1, window=1)
+    cached = keys.tenant(here.tenant).embedding("toy", "Thanks a lot for the tea!")
+    assert await client.hlen(cached) <= 2
