@@ -19,7 +19,7 @@ from bot.records import Answered, Event, Incoming, Notice, Seen
 from memory import tasks
 from memory.errors import LoreError, RedisError
 from memory.memory import Glance, Memory
-from memory.records import Context, Status
+from memory.records import Context, Status, Which, answer_id
 
 log = structlog.get_logger()
 
@@ -69,6 +69,19 @@ class Engine:
         self._ledger.reword(batch, incoming)
         await batch.send()
         return await self._memory.edit(incoming.scope, incoming.id, incoming.text)
+
+    async def again(self, incoming: Incoming) -> AsyncIterator[Event]:
+        """Answer a message anew, as it says now; the answer it had is forgotten. Raises what `reply` raises."""
+        scope = incoming.scope
+        answer = Which(turns=((scope.conversation, answer_id(incoming.id)),))
+        await self._memory.forget(scope, answer)
+        await self.edited(incoming)
+        batch = self._memory.batch()
+        self._ledger.reopen(batch, incoming)
+        await batch.send()
+        async with aclosing(self.reply(incoming)) as events:  # type: ignore[type-var]
+            async for event in events:
+                yield event
 
     async def unfinished(self, tenant: str) -> list[Incoming]:
         """Return the tenant's messages that a process left unanswered; reply to each to make it good."""

@@ -2,6 +2,7 @@
 
 LoreError (memory/errors.py)
 ├── SettingsError           the environment or .env is wrong; lists every fault at once
+│   └── Unconfigured        a platform was asked for by name that is not set up; the program ends with 78
 ├── PromptError             a prompt template that cannot be rendered; names every missing variable
 ├── MessageTooLong          a message that no cut can make answerable
 ├── MessageUnreadable       bytes that are not text
@@ -29,6 +30,10 @@ from memory.errors import LoreError
 
 class SettingsError(LoreError):
     """The environment or .env is wrong."""
+
+
+class Unconfigured(SettingsError):
+    """A platform was asked for by name that is not set up."""
 
 
 class PromptError(LoreError):

@@ -90,6 +90,13 @@ redis.call('HSET', KEYS[1], 'payload', ARGV[1])
 return 1
 """
 
+# Answered, and to be answered again: whoever claims it next may.
+_REOPEN = """
+if redis.call('HGET', KEYS[1], 'state') ~= 'sent' then return 0 end
+redis.call('HSET', KEYS[1], 'state', 'received', 'until', 0)
+return 1
+"""
+
 _UNFINISHED = """
 local payloads = {}
 for _, event in ipairs(redis.call('ZRANGE', KEYS[1], '-inf', ARGV[1], 'BYSCORE')) do
@@ -153,6 +160,10 @@ class Ledger:
     def reword(self, batch: Batch, incoming: Incoming) -> Answer[bool]:
         """Let a message that awaits its answer say something else now."""
         return batch.ask("EVAL", _REWORD, 1, self._names(incoming)[0], _payload(incoming), read=bool)
+
+    def reopen(self, batch: Batch, incoming: Incoming) -> Answer[bool]:
+        """Let a message that was answered be answered again; False where it was not."""
+        return batch.ask("EVAL", _REOPEN, 1, self._names(incoming)[0], read=bool)
 
     def unfinished(self, batch: Batch, tenant: str, now: int) -> Answer[list[Incoming]]:
         """Ask for a tenant's messages whose lease ran out before they were answered."""

@@ -150,6 +150,10 @@ class Settings(BaseSettings):
     discord_bot_token: SecretStr | None = Field(
         None, validation_alias=AliasChoices("DISCORD_BOT_TOKEN", "DISCORD_TOKEN"), description="the Discord bot's token"
     )
+    discord_message_content: bool = Field(
+        True, description="ask Discord for what messages say that do not address the bot (a privileged intent)"
+    )
+    discord_api: str | None = Field(None, description="another address of Discord's API, for tests")
     slack_bot_token: SecretStr | None = Field(
         None, validation_alias="SLACK_BOT_TOKEN", description="the Slack app's bot token, xoxb-"
     )

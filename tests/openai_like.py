@@ -35,7 +35,7 @@ class OpenAILike:
     async def __aenter__(self) -> "OpenAILike":
         app = web.Application()
         app.router.add_post("/{path:.*}", self._serve)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0, backlog=1000, ssl_context=self._tls)
         await site.start()

@@ -6,11 +6,15 @@ from importlib.metadata import version
 
 import click
 
+from bot.errors import Unconfigured
 from bot.platforms.screens import clean
 from memory.errors import LoreError
 
+NOT_CONFIGURED = 78  # EX_CONFIG of sysexits.h: a supervisor need not try again
+
 _NOUNS = {
     "repl": "Talk to the bot in this terminal.",
+    "discord": "Be a bot in Discord servers.",
     "ask": "Ask one question and print the answer.",
     "recall": "Show what memory finds, without a model.",
     "memory": "Import, list and search what is remembered.",
@@ -60,7 +64,7 @@ def group() -> None:
 
 
 def main() -> None:
-    """Run the command line; errors are one sentence, exit codes 0, 1, 2, 130 and 128 + a signal's number."""
+    """Run the command line; errors are one sentence, exit codes 0, 1, 2, 78, 130 and 128 + a signal's number."""
     try:
         group.main(prog_name="lorebot", standalone_mode=False)
     except click.ClickException as error:
@@ -70,7 +74,7 @@ def main() -> None:
         sys.exit(130)
     except LoreError as error:
         click.echo(f"lorebot: {clean(str(error))}", err=True)
-        sys.exit(1)
+        sys.exit(NOT_CONFIGURED if isinstance(error, Unconfigured) else 1)
     except BrokenPipeError:  # whoever read our output has seen enough
         sys.stderr.close()
         sys.exit(0)

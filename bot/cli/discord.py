@@ -1,0 +1,27 @@
+"""lorebot discord: the bot in Discord servers."""
+
+from contextlib import AsyncExitStack
+
+import click
+
+from bot import observe, settings, wiring
+from bot.cli.shared import asynchronous, starting
+from bot.platforms.discord import running
+
+
+@click.command()
+@asynchronous
+async def command() -> None:
+    """Be a bot in Discord servers, with DISCORD_BOT_TOKEN. It answers mentions, replies, DMs and in its own threads.
+
+    \b
+    Example:
+      DISCORD_BOT_TOKEN=... lorebot discord
+    """
+    config = settings.load()
+    observe.configure(config.log_level)
+    running.token(config)
+    async with AsyncExitStack() as stack:
+        with starting() as progress:
+            bot = await stack.enter_async_context(wiring.bot(config, progress))
+        await running.serve(bot.engine, bot.memory, config, running.asked_to_end())

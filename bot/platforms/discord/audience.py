@@ -1,0 +1,45 @@
+"""Who can read a channel, from its real permissions."""
+
+import discord
+
+from memory.scope import Audience, Scope
+
+DIRECT = "discord:@me"  # the tenant of direct messages: they belong to no guild
+
+Place = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread | discord.DMChannel
+
+
+def scope(channel: "discord.abc.MessageableChannel", person: int, *, narrow: bool = False) -> Scope:
+    """Return where something is said in a channel, by whom, and who can read it there."""
+    if isinstance(channel, discord.DMChannel):
+        return Scope(DIRECT, str(channel.id), str(person), Audience.DIRECT, narrow=narrow)
+    if isinstance(channel, discord.Thread):
+        parent = channel.parent
+        open_ = not channel.is_private()
+        public = open_ and parent is not None and everyone_reads(parent)
+        return Scope(
+            tenant(channel.guild),
+            str(channel.id),
+            str(person),
+            Audience.PUBLIC if public else Audience.PRIVATE,
+            parent=str(channel.parent_id),
+            open_to_parent=open_,
+            narrow=narrow,
+        )
+    if isinstance(channel, discord.abc.GuildChannel):
+        audience = Audience.PUBLIC if everyone_reads(channel) else Audience.PRIVATE
+        return Scope(tenant(channel.guild), str(channel.id), str(person), audience, narrow=narrow)
+    return Scope(DIRECT, str(channel.id), str(person), Audience.PRIVATE, narrow=narrow)  # a group DM, or unknown
+
+
+def tenant(guild: discord.Guild) -> str:
+    """Return the tenant that a guild is."""
+    return f"discord:{guild.id}"
+
+
+def everyone_reads(channel: discord.abc.GuildChannel) -> bool:
+    """Tell whether everyone in the guild can read a channel, its past too; an age-restricted one is not for all."""
+    if getattr(channel, "nsfw", False):
+        return False
+    allowed = channel.permissions_for(channel.guild.default_role)
+    return allowed.view_channel and allowed.read_message_history

@@ -1,0 +1,67 @@
+"""Which messages are addressed to the bot, what they say, and what a person there would see beside them."""
+
+import re
+from collections.abc import Iterable
+
+import discord
+
+from bot.records import Seen
+
+TYPES = (discord.MessageType.default, discord.MessageType.reply, discord.MessageType.thread_starter_message)
+AMBIENT = 20  # messages of the channel before the one that is addressed to the bot
+
+
+def addressed(message: discord.Message, me: discord.ClientUser, joined: frozenset[int] = frozenset()) -> bool:
+    """Tell whether a message is for the bot: it names it, replies to it, or is said where only the bot is spoken to.
+
+    joined: channels in which the bot answers unasked, unless somebody else is named.
+    """
+    if message.author.bot or message.webhook_id is not None or message.type not in TYPES:
+        return False
+    if named(message, me) or isinstance(message.channel, discord.DMChannel):
+        return True
+    replied = message.reference.resolved if message.reference else None
+    if isinstance(replied, discord.Message) and replied.author.id == me.id:
+        return True
+    if message.mentions or message.role_mentions or message.mention_everyone:
+        return False  # it is for those
+    if isinstance(message.channel, discord.Thread) and message.channel.owner_id == me.id:
+        return True
+    return message.channel.id in joined
+
+
+def named(message: discord.Message, me: discord.ClientUser) -> bool:
+    """Tell whether a message mentions the bot, or the role that Discord made for it."""
+    own = message.guild.self_role if message.guild else None
+    return any(user.id == me.id for user in message.mentions) or (own is not None and own in message.role_mentions)
+
+
+def words(message: discord.Message, me: discord.ClientUser) -> str:
+    """Return what a message says, other mentions by their names, that of the bot left out."""
+    own = message.guild.self_role if message.guild else None
+    names = [message.guild.me.display_name if message.guild else me.display_name, *([own.name] if own else [])]
+    text = message.clean_content
+    for name in names:
+        text = re.sub(rf"@{re.escape(name)}(?=\W|$)\s*", "", text, count=1)
+    return text.strip()
+
+
+async def seen(message: discord.Message, most: int = AMBIENT) -> list[Seen]:
+    """Return what somebody sees around a message: the one it replies to, the thread's first, the channel's last."""
+    found: dict[int, discord.Message] = {}
+    channel = message.channel
+    if isinstance(channel, discord.Thread) and (first := channel.starter_message) is not None:
+        found[first.id] = first
+    replied = message.reference.resolved if message.reference else None
+    if isinstance(replied, discord.Message):
+        found[replied.id] = replied
+    try:
+        async for one in channel.history(limit=most, before=message):
+            found[one.id] = one
+    except discord.Forbidden:  # it may answer, and not look back
+        pass
+    return [Seen(one.author.display_name, text) for one in _in_order(found.values()) if (text := one.clean_content)]
+
+
+def _in_order(messages: Iterable[discord.Message]) -> list[discord.Message]:
+    return sorted(messages, key=lambda one: one.id)
