@@ -112,6 +112,41 @@ async def test_memories_of_direct_messages_and_closed_channels_do_not_surface_el
     assert "47" not in openai.prompts[-1]
 
 
+async def test_a_channel_that_is_closed_is_closed_for_the_next_recall(start, server, openai, library):
+    await start()
+    plans = server.channel(library.guild, "plans")
+    server.say(plans, library.ada, f"{server.me.mention} The party is in Kyoto.")
+    await final(server, plans, "Rex!")
+    server.say(library.general, library.bob, f"{server.me.mention} Where is the party?")
+    await final(server, library.general, "Rex!")
+    assert "Kyoto" in openai.prompts[-1]
+    server.world.overwrite(plans, server.me, allow=Can.VIEW_CHANNEL)
+    server.world.overwrite(plans, library.guild.everyone, deny=Can.VIEW_CHANNEL)
+    openai.answer = lambda prompt: "I do not know."
+    lounge = server.channel(library.guild, "lounge")
+    server.say(lounge, library.bob, f"{server.me.mention} Where is the party?")
+    await final(server, lounge, "I do not know.")
+    assert "Kyoto" not in openai.prompts[-1]
+
+
+async def test_a_channel_that_was_closed_while_the_bot_was_away_is_closed_when_it_comes_back(
+    start, server, openai, library
+):
+    process = await start()
+    plans = server.channel(library.guild, "plans")
+    server.say(plans, library.ada, f"{server.me.mention} The party is in Kyoto.")
+    await final(server, plans, "Rex!")
+    process.send_signal(signal.SIGTERM)
+    await process.wait()
+    await server.until(lambda: not server.gateway.ready)
+    server.world.overwrite(plans, server.me, allow=Can.VIEW_CHANNEL)
+    server.world.overwrite(plans, library.guild.everyone, deny=Can.VIEW_CHANNEL)
+    await start()
+    server.say(library.general, library.bob, f"{server.me.mention} Where is the party?")
+    await final(server, library.general, "Rex!")
+    assert "Kyoto" not in openai.prompts[-1]
+
+
 async def test_nobody_is_pinged_by_the_model(start, server, openai, library):
     """Complaint: the model pings @everyone."""
     await start()

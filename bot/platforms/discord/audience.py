@@ -9,7 +9,9 @@ DIRECT = "discord:@me"  # the tenant of direct messages: they belong to no guild
 Place = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread | discord.DMChannel
 
 
-def scope(channel: "discord.abc.MessageableChannel", person: int, *, narrow: bool = False) -> Scope:
+def scope(
+    channel: "discord.abc.MessageableChannel | discord.abc.GuildChannel", person: int, *, narrow: bool = False
+) -> Scope:
     """Return where something is said in a channel, by whom, and who can read it there."""
     if isinstance(channel, discord.DMChannel):
         return Scope(DIRECT, str(channel.id), str(person), Audience.DIRECT, narrow=narrow)

@@ -15,7 +15,7 @@ from bot.engine import Engine
 from bot.errors import DeliveryError, MessageTooLong, ModelError
 from bot.models.base import Piece
 from bot.platforms.discord import intake
-from bot.platforms.discord.audience import Place, scope
+from bot.platforms.discord.audience import Place, everyone_reads, scope
 from bot.platforms.discord.conversation import Conversation, Heard
 from bot.platforms.discord.outlet import NOBODY, Outlet
 from bot.records import Answered, Incoming, Notice, Seen
@@ -53,6 +53,24 @@ class Client(discord.AutoShardedClient):
     async def on_ready(self) -> None:
         """Tell that Discord knows us."""
         log.info("online", name=str(self.user), guilds=len(self.guilds))
+
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        """Tell memory who reads the channels: that may have changed while we were away."""
+        await self._audiences(guild)
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """Tell memory who reads the channels of a guild that is new."""
+        await self._audiences(guild)
+
+    async def on_guild_channel_update(self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel) -> None:
+        """Tell memory where others read a channel now: it holds for the next recall."""
+        if everyone_reads(before) != everyone_reads(after):
+            await self._audiences(after.guild, after.id)
+
+    async def on_guild_role_update(self, before: discord.Role, after: discord.Role) -> None:
+        """Tell memory where others read the channels, now that everyone may do more or less."""
+        if after.is_default() and before.permissions != after.permissions:
+            await self._audiences(after.guild)
 
     async def on_message(self, message: discord.Message) -> None:
         """Answer a message that is addressed to the bot."""
@@ -141,6 +159,19 @@ class Client(discord.AutoShardedClient):
             self._settings.timezone,
             context,
         )
+
+    async def _audiences(self, guild: discord.Guild, only: int | None = None) -> None:
+        """Tell memory who reads a guild's channels, or one of them; open threads follow theirs."""
+        assert self.user is not None
+        places: list[discord.abc.GuildChannel] = [
+            *(*guild.text_channels, *guild.voice_channels, *guild.stage_channels, *guild.forums)
+        ]
+        for channel in places:
+            if only is None or channel.id == only:
+                try:
+                    await self._memory.moved(scope(channel, self.user.id))
+                except LoreError as error:
+                    log.warning("audience not told", channel=channel.id, error=str(error))
 
     async def _gone(self, channel_id: int, messages: set[int]) -> None:
         conversation = self._conversations.get(channel_id)
