@@ -163,9 +163,9 @@ class Client(discord.AutoShardedClient):
     async def _audiences(self, guild: discord.Guild, only: int | None = None) -> None:
         """Tell memory who reads a guild's channels, or one of them; open threads follow theirs."""
         assert self.user is not None
-        places: list[discord.abc.GuildChannel] = [
-            *(*guild.text_channels, *guild.voice_channels, *guild.stage_channels, *guild.forums)
-        ]
+        places: list[discord.abc.GuildChannel] = []
+        for some in (guild.text_channels, guild.voice_channels, guild.stage_channels, guild.forums):
+            places.extend(some)
         for channel in places:
             if only is None or channel.id == only:
                 try:
