@@ -10,7 +10,7 @@ run: .venv/run.stamp
 
 test: .venv/dev.stamp
 	@$(BIN)/lorebot weights
-	@$(BIN)/pytest -n 2 --dist worksteal
+	@$(BIN)/pytest -n 3 --dist worksteal
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check
