@@ -12,7 +12,7 @@ from ulid import ULID
 from memory import connect, index, store_search, stores
 from memory.batch import Batch, command
 from memory.errors import StoreError, StoreNotReady, VectorError
-from memory.keys import Keys
+from memory.keys import Keys, StoreKeys
 from memory.store_filters import Between, Is, IsNot, where
 from memory.store_index import StoreOptions
 from memory.store_items import LAST_ID, Found, Item, Near, New
@@ -45,15 +45,16 @@ def ids(found: list[Near] | list[Found]) -> list[int]:
     return [one.id for one in found]
 
 
-async def expired(client: "redis.asyncio.Redis", store: Store, *ids: int, lingering: str = "") -> None:
-    """Wait until the items' time has come by the server's clock.
+async def overdue(client: "redis.asyncio.Redis", names: StoreKeys, *ids: int) -> None:
+    """Let the items' time have come, without the server coming to delete them."""
+    for id in ids:
+        assert await client.persist(names.item(f"{id:020d}"))
+        await client.zadd(names.expiring, {f"{id:020d}": 1})
 
-    lingering: what their keys begin with, where the server shall not come to delete them by itself.
-    """
+
+async def expired(client: "redis.asyncio.Redis", store: Store, *ids: int) -> None:
+    """Wait until the items' time has come by the server's clock."""
     last = max(item.expires_at or 0 for item in await store.get(ids) if item)
-    if lingering:
-        for id in ids:
-            assert await client.persist(f"{lingering}{id:020d}")
     while True:
         seconds, micros = await client.time()
         if seconds * 1000 + micros // 1000 > last:
@@ -416,8 +417,8 @@ async def test_a_store_is_never_overfilled_by_many_at_once(redis_url: str, opene
 
 async def test_expiring_makes_room(opened: Open, client, keys, place):
     store = opened(max_elements=2)
-    await store.add([New("a", [1.0], ttl=0.05), New("b", [1.0])])
-    await expired(client, store, 1, lingering=keys.store(place).items)
+    await store.add([New("a", [1.0], ttl=1000), New("b", [1.0])])
+    await overdue(client, keys.store(place), 1)
     assert await store.add([New("c", [1.0])]) == [3]
     with pytest.raises(StoreError, match="full"):
         await store.add([New("d", [1.0], id=1)])
@@ -428,9 +429,9 @@ async def test_expiring_makes_room(opened: Open, client, keys, place):
 
 @pytest.mark.parametrize("first", ["knn", "words"])
 async def test_what_has_expired_is_found_by_nothing(store: Store, first: str, client, keys, place):
-    await store.add([New("old dog", [1.0], ttl=0.05), New("dog", [5.0], ttl=100), New("dogs", [9.0])])
+    await store.add([New("old dog", [1.0], ttl=1000), New("dog", [5.0], ttl=100), New("dogs", [9.0])])
     assert await store.size() == 3
-    await expired(client, store, 1, lingering=keys.store(place).items)
+    await overdue(client, keys.store(place), 1)
     assert ids(await (store.knn([1.0], k=2) if first == "knn" else store.search("dog"))) == [2, 3]
     assert await store.size() == 2
     assert await store.get([1]) == [None]
@@ -450,10 +451,7 @@ async def test_what_has_expired_is_neither_listed_nor_prolonged(store: Store, cl
 async def test_a_great_many_that_expire_at_once_hide_nothing(store: Store, client, keys, place):
     many = 3 * store_search.SWEPT
     await store.add([New("dog", [1.0], ttl=1000)] * many + [New("dog", [9.0])])
-    names = keys.store(place)
-    for id in range(1, many + 1):  # their time has come, and the server has not come to delete them
-        await client.persist(names.item(f"{id:020d}"))
-        await client.zadd(names.expiring, {f"{id:020d}": 1})
+    await overdue(client, keys.store(place), *range(1, many + 1))
     batch = Batch(client)
     answer = store.ask_knn(batch, [1.0])
     await batch.send()
