@@ -6,6 +6,7 @@ import click
 
 from bot import observe, settings, wiring
 from bot.cli.shared import asynchronous, starting
+from bot.platforms import signals
 from bot.platforms.discord import running
 
 
@@ -24,4 +25,4 @@ async def command() -> None:
     async with AsyncExitStack() as stack:
         with starting() as progress:
             bot = await stack.enter_async_context(wiring.bot(config, progress))
-        await running.serve(bot.engine, bot.memory, config, running.asked_to_end())
+        await running.serve(bot.engine, bot.memory, config, signals.asked_to_end())

@@ -1,13 +1,12 @@
 """lorebot resp: LLM.* for every Redis client."""
 
-import asyncio
-import signal
 from contextlib import AsyncExitStack
 
 import click
 
 from bot import observe, settings
 from bot.cli.shared import asynchronous, starting
+from bot.platforms import signals
 from bot.registry import wiring
 from bot.resp.commands import Commands
 from bot.resp.server import Gateway
@@ -47,19 +46,6 @@ async def command(host: str | None, port: int | None, drain: float) -> None:
             await gateway.start()
         print(f"Listening on {gateway.host}:{gateway.port}", flush=True)
         try:
-            await _asked_to_end()
+            await signals.asked_to_end().wait()
         finally:
             await gateway.drain(drain)
-
-
-async def _asked_to_end() -> None:
-    """Wait for Ctrl-C, SIGTERM or SIGHUP, unless it is ignored as by nohup; a second one ends the program at once."""
-    loop = asyncio.get_running_loop()
-    asked = asyncio.Event()
-    known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    numbers = [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
-    for number in numbers:
-        loop.add_signal_handler(number, asked.set)
-    await asked.wait()
-    for number in numbers:
-        loop.remove_signal_handler(number)

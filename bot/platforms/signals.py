@@ -43,6 +43,22 @@ def ending() -> Iterator[None]:
             raise
 
 
+def asked_to_end() -> asyncio.Event:
+    """Return what Ctrl-C, SIGTERM and SIGHUP set, unless ignored as by nohup; a second one ends us at once."""
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    numbers = [one for one in (signal.SIGINT, *ENDINGS) if signal.getsignal(one) is not signal.SIG_IGN]
+
+    def ask() -> None:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+        asked.set()
+
+    for number in numbers:
+        loop.add_signal_handler(number, ask)
+    return asked
+
+
 @contextmanager
 def _handled(signals: list[signal.Signals], act: Callable[[signal.Signals], object]) -> Iterator[None]:
     """Handle signals in the event loop, then as before: asyncio.run has a handler of its own for Ctrl-C."""

@@ -125,10 +125,11 @@ class Stores:
             last = self._last.get((owner, name)) or await self._remembered(name, owner)
             batch = self._batch()
             seen = self._objects.ask_version(batch, last.named)
-            own = self._objects.ask_version(batch, replace(last.named, owner=owner))  # comes before a shared one
+            shared = last.named.owner != owner
+            own = self._objects.ask_version(batch, replace(last.named, owner=owner)) if shared else seen
             found = last.store.ask_knn(batch, query, k, where, texts=texts)
             await batch.send()
-            if seen.value == last.named.version and own.value in (None, last.named.version):
+            if seen.value == last.named.version and not (shared and own.value):  # one's own comes before a shared one
                 try:
                     return found.value
                 except StoreNotReady:

@@ -10,7 +10,6 @@ from typing import Any
 
 import redis.asyncio
 import structlog
-from redis import exceptions
 from ulid import ULID
 
 from bot import upkeep, wiring
@@ -29,7 +28,7 @@ from bot.settings import Settings
 from bot.summaries import Summaries
 from bot.wiring import FLOORS, Progress
 from memory import index, tasks
-from memory.batch import explained
+from memory.batch import explaining
 from memory.embedder import Embedder
 from memory.errors import LoreError
 from memory.keys import Keys
@@ -69,10 +68,7 @@ async def opened(
     keys = Keys(settings.namespace)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(wiring.opened_redis(settings, progress))
-        try:
-            await index.loaded(client, progress)
-        except exceptions.RedisError as error:
-            raise explained(error) from error
+        await explaining(index.loaded(client, progress))
         objects = Objects(client, keys)
         models = Models(objects, Vault(settings), settings, _Configured(settings, client, progress))
         stack.push_async_callback(models.close)
@@ -109,13 +105,11 @@ async def _tidy(stores: Stores) -> None:
     """Let go of what stores held that have ended, now and every hour, until cancelled."""
     while True:
         try:
-            gone = await stores.tidy()
+            gone = await explaining(stores.tidy())
             if gone:
                 log.info("stores dropped", stores=gone)
         except LoreError as error:  # Redis has gone away: next time
             log.warning("stores not tidied", error=str(error))
-        except exceptions.RedisError as error:
-            log.warning("stores not tidied", error=str(explained(error)))
         await asyncio.sleep(EVERY)
 
 

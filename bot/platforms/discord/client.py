@@ -65,7 +65,7 @@ class Client(discord.AutoShardedClient):
     async def on_guild_channel_update(self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel) -> None:
         """Tell memory where others read a channel now: it holds for the next recall."""
         if everyone_reads(before) != everyone_reads(after):
-            await self._audiences(after.guild, after.id)
+            await self._audience(after)
 
     async def on_guild_role_update(self, before: discord.Role, after: discord.Role) -> None:
         """Tell memory where others read the channels, now that everyone may do more or less."""
@@ -160,18 +160,18 @@ class Client(discord.AutoShardedClient):
             context,
         )
 
-    async def _audiences(self, guild: discord.Guild, only: int | None = None) -> None:
-        """Tell memory who reads a guild's channels, or one of them; open threads follow theirs."""
+    async def _audiences(self, guild: discord.Guild) -> None:
+        """Tell memory who reads a guild's channels; open threads follow theirs."""
+        for places in (guild.text_channels, guild.voice_channels, guild.stage_channels, guild.forums):
+            for channel in places:
+                await self._audience(channel)
+
+    async def _audience(self, channel: discord.abc.GuildChannel) -> None:
         assert self.user is not None
-        places: list[discord.abc.GuildChannel] = []
-        for some in (guild.text_channels, guild.voice_channels, guild.stage_channels, guild.forums):
-            places.extend(some)
-        for channel in places:
-            if only is None or channel.id == only:
-                try:
-                    await self._memory.moved(scope(channel, self.user.id))
-                except LoreError as error:
-                    log.warning("audience not told", channel=channel.id, error=str(error))
+        try:
+            await self._memory.moved(scope(channel, self.user.id))
+        except LoreError as error:
+            log.warning("audience not told", channel=channel.id, error=str(error))
 
     async def _gone(self, channel_id: int, messages: set[int]) -> None:
         conversation = self._conversations.get(channel_id)

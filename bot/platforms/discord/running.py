@@ -1,7 +1,6 @@
 """Connects to Discord, and ends in good order."""
 
 import asyncio
-import signal
 
 import discord
 import discord.gateway
@@ -72,18 +71,3 @@ async def _online(client: Client, secret: str, settings: Settings) -> None:
             "Discord has not enabled the message content intent; switch on MESSAGE CONTENT INTENT on your "
             "application's page Bot, or set LOREBOT_DISCORD_MESSAGE_CONTENT=false to hear mentions and DMs alone"
         ) from None
-
-
-def asked_to_end() -> asyncio.Event:
-    """Return what SIGTERM, SIGHUP and Ctrl-C set; a second one ends the program at once."""
-    loop = asyncio.get_running_loop()
-    asked = asyncio.Event()
-
-    def ask(number: signal.Signals) -> None:
-        loop.remove_signal_handler(number)
-        asked.set()
-
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if number := getattr(signal, name, None):
-            loop.add_signal_handler(number, ask, number)
-    return asked
