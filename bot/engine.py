@@ -33,6 +33,15 @@ QUEUE_POLL = 0.1  # seconds between claims while another process answers in the 
 Apps = Callable[[Scope], Awaitable[ChatApp]]  # who answers somewhere; never raises
 
 
+def always(app: ChatApp) -> Apps:
+    """Return what lets the same app answer everywhere."""
+
+    async def apps(scope: Scope) -> ChatApp:
+        return app
+
+    return apps
+
+
 class Engine:
     """Feeds messages to an app and remembers what is said."""
 
@@ -46,23 +55,26 @@ class Engine:
         self.backlog = Backlog(memory, ledger)
         self._lines: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
-    async def take_in(self, incoming: Incoming) -> bool:
-        """Write down that a message is to be answered, for whoever lives on; False where that is done, or being done.
+    async def take_in(self, incoming: Incoming) -> tuple[Receipt, ...] | None:
+        """Write down that a message is to be answered, for whoever lives on; None where that is done, or being done.
 
         From now on it is ours: `reply` answers it, `done` says that it needs no answer, `leave` leaves it to others.
-        Raises MessageTooLong.
+        Returns where parts of its answer stand that an earlier process gave.
         """
-        incoming = self._readable(incoming)
+        incoming = _clean(incoming)
         batch = self._memory.batch()
         claim = self._ledger.claim(batch, incoming, _now(), waiting=True)
+        told = self._ledger.told(batch, incoming.scope, incoming.id)
         try:
             await batch.send()
             if claim.value in (Claim.SENT, Claim.ANSWERING):
-                return False
+                return None
+            known = told.value.receipts
         except RedisError as error:
             self.backlog.went(error)
+            known = ()
         self._leases.hold(incoming)
-        return True
+        return known
 
     async def reply(self, incoming: Incoming, *, shown: bool = True) -> AsyncIterator[Event]:
         """Stream the answer to a message; nothing where it has been answered or is being answered elsewhere.
@@ -114,7 +126,7 @@ class Engine:
 
     async def join(self, first: Incoming, others: Sequence[Incoming]) -> None:
         """Answer messages of one conversation together: the first says what all of them say."""
-        first = self._readable(first)
+        first = _clean(first)
         batch = self._memory.batch()
         self._ledger.join(batch, first, [one.id for one in others])
         with suppress(RedisError):
@@ -308,12 +320,17 @@ class Engine:
     def _readable(self, incoming: Incoming) -> Incoming:
         """Return the message with text that can be stored; raises MessageTooLong beyond the limit."""
         check_length(incoming.text, self._max_message)
-        return replace(
-            incoming,
-            text=readable(incoming.text),
-            author=readable(incoming.author),
-            context=[Seen(readable(seen.author), readable(seen.text)) for seen in incoming.context],
-        )
+        return _clean(incoming)
+
+
+def _clean(incoming: Incoming) -> Incoming:
+    """Return the message with text that can be stored."""
+    return replace(
+        incoming,
+        text=readable(incoming.text),
+        author=readable(incoming.author),
+        context=[Seen(readable(seen.author), readable(seen.text)) for seen in incoming.context],
+    )
 
 
 @dataclass(frozen=True, slots=True)

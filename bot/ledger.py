@@ -10,7 +10,7 @@ messages were answered with it, as one burst, and what its answer was made from:
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -106,7 +106,8 @@ return 1
 
 # Answered, and to be answered again: whoever claims it next may.
 _REOPEN = """
-if redis.call('HGET', KEYS[1], 'state') ~= 'sent' then return 0 end
+local state = redis.call('HGET', KEYS[1], 'state')
+if state ~= 'sent' and state ~= 'answered' then return 0 end
 redis.call('HSET', KEYS[1], 'state', 'received', 'until', 0)
 return 1
 """
@@ -248,8 +249,9 @@ class Ledger:
 
     def place(self, batch: Batch, incoming: Incoming, part: int, receipt: Receipt) -> Answer[int]:
         """Note which message of the platform a part of the reply is, or that it is being sent."""
-        value = json.dumps([receipt.message, receipt.anew, receipt.at])
-        return batch.ask("HSET", self._names(incoming)[0], f"part:{part}", value, read=int)
+        event, value = self._names(incoming)[0], json.dumps([receipt.message, receipt.anew, receipt.at])
+        batch.ask("HSET", event, f"part:{part}", value, read=int)
+        return batch.ask("EXPIRE", event, EVENT_TTL, read=int)
 
     def told(self, batch: Batch, scope: Scope, message: str) -> Answer[Told]:
         """Ask what is known of the answer to a message."""
@@ -275,8 +277,8 @@ class Ledger:
         return f"{self._owner}/{incoming.id}"
 
 
-def _told(reply: Sequence[bytes]) -> Told:
-    fields = {name.decode(): value.decode() for name, value in zip(reply[::2], reply[1::2], strict=True)}
+def _told(reply: Mapping[bytes, bytes]) -> Told:
+    fields = {name.decode(): value.decode() for name, value in reply.items()}
     numbers = sorted(int(name[5:]) for name in fields if name.startswith("part:"))
     receipts = [Receipt(*json.loads(fields[f"part:{number}"])) for number in numbers]
     return Told(fields.get("state", ""), tuple(receipts), fields.get("why", ""))

@@ -15,7 +15,7 @@ from ulid import ULID
 
 from bot import upkeep
 from bot.apps.chat import ChatApp, ChatOptions
-from bot.engine import Apps, Engine
+from bot.engine import Engine, always
 from bot.errors import ReplyBroken
 from bot.ledger import Ledger
 from bot.models import weights
@@ -82,7 +82,7 @@ async def bot(settings: Settings, progress: Progress = index.silent) -> AsyncIte
         stack.push_async_callback(_warmed, warming)
         app = ChatApp(memory, model, prompts(settings), chat_options(settings))
         ledger = Ledger(memory.keys, owner=str(ULID()))
-        engine = Engine(memory, _always(app), ledger, name=settings.name, max_message=settings.max_message)
+        engine = Engine(memory, always(app), ledger, name=settings.name, max_message=settings.max_message)
         stack.push_async_callback(_last_try, engine)
         keeping_up = asyncio.create_task(upkeep.keep_up(memory, engine.backlog))
         stack.push_async_callback(tasks.ended, keeping_up)
@@ -197,15 +197,6 @@ async def back_up(server: EmbeddedServer, file: Path, progress: Progress) -> Non
     finally:
         await connect.close(client)
         server.leave()
-
-
-def _always(app: ChatApp) -> Apps:
-    """Return what lets the same app answer everywhere."""
-
-    async def apps(scope: Scope) -> ChatApp:
-        return app
-
-    return apps
 
 
 async def _warmed(task: "asyncio.Task[None]") -> None:

@@ -76,7 +76,8 @@ class Style:
     waits for them. stopped: the mark below a reply that somebody stopped; None writes nothing more at all. twice: the
     mark below one of which a part may be there twice. quiet: makes mentions harmless (bot/delivery/mentions.py); what
     it makes of a text begins with what it makes of its beginning. controls: whether the last message has some.
-    nonces: seconds for which the platform knows a nonce again.
+    aside: how something is written that is not part of the answer. nonces: seconds for which the platform knows a nonce
+    again.
     """
 
     limit: Limit
@@ -87,6 +88,7 @@ class Style:
     file: str = "answer.md"
     twice: str = "*(I was restarted while sending this; part of it may be here twice.)*"
     quiet: Callable[[str], str] = str
+    aside: str = "{}"
     controls: bool = False
     nonces: float = 60.0
 
