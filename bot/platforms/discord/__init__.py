@@ -1,8 +1,13 @@
 """The Discord bot.
 
-running.py   connects, and ends in good order
-client.py    events of Discord in, the engine's answers out
-intake.py    which messages are addressed to the bot, and what a person there would see
-audience.py  who can read a channel
-outlet.py    where a reply goes
+running.py       connects, and ends in good order
+client.py        events of Discord in, the engine's answers out
+conversation.py  what is asked in one channel, one after another
+intake.py        which messages are addressed to the bot, and what a person there would see
+audience.py      who can read a channel
+outlet.py        where a reply goes
+permissions.py   what the bot may do, and whether it may answer somewhere
+invite.py        the address that adds it to a server
+tokens.py        the form of its token
+checkup.py       whose token it is, as Discord says
 """

@@ -16,8 +16,9 @@ from bot.errors import DeliveryError, MessageTooLong, ModelError
 from bot.models.base import Piece
 from bot.platforms.discord import intake
 from bot.platforms.discord.audience import Place, everyone_reads, scope
-from bot.platforms.discord.conversation import Conversation, Heard
+from bot.platforms.discord.conversation import BURST, Conversation, Heard
 from bot.platforms.discord.outlet import NOBODY, Outlet
+from bot.platforms.discord.permissions import Silence
 from bot.records import Answered, Incoming, Notice, Seen
 from bot.settings import Settings
 from memory.errors import LoreError
@@ -39,15 +40,18 @@ class Client(discord.AutoShardedClient):
         settings: Settings,
         intents: discord.Intents,
         joined: frozenset[int] = frozenset(),
+        burst: float = BURST,
     ) -> None:
-        """Take who answers; joined: channels in which it answers unasked."""
+        """Take who answers; joined: channels in which it answers unasked; burst: seconds of silence that end one."""
         super().__init__(intents=intents, allowed_mentions=NOBODY, max_messages=1000)
         self._engine = engine
         self._memory = memory
         self._settings = settings
         self._joined = joined
+        self._burst = burst
         self._paces = Paces(SystemClock())
         self._conversations: dict[int, Conversation] = {}
+        self._silence = Silence()
         self._ending = False
 
     async def on_ready(self) -> None:
@@ -75,6 +79,8 @@ class Client(discord.AutoShardedClient):
     async def on_message(self, message: discord.Message) -> None:
         """Answer a message that is addressed to the bot."""
         if self._ending or self.user is None or not intake.addressed(message, self.user, self._joined):
+            return
+        if self._silence.kept(message.channel, message.guild.me if message.guild else self.user):
             return
         heard = Heard(message.id, message.author.id, intake.words(message, self.user), message)
         if not self._conversation(message.channel).take(heard):
@@ -116,7 +122,7 @@ class Client(discord.AutoShardedClient):
         """Return the conversation of a channel; it ends by itself when nothing is left to answer."""
         if channel.id not in self._conversations:
             self._conversations[channel.id] = Conversation(
-                self._answer, lambda: self._conversations.pop(channel.id, None)
+                self._answer, lambda: self._conversations.pop(channel.id, None), self._burst
             )
         return self._conversations[channel.id]
 
