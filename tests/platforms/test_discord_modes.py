@@ -55,10 +55,9 @@ async def test_without_the_intent_a_reply_that_does_not_ping_is_not_answered_for
     await final(server, library.general, "Rex!")
     (answer,) = server.said(library.general)
     server.say(library.general, library.ada, "and quietly", reply_to=answer, ping=False)
-    openai.answer = lambda prompt: "Still here."
-    server.say(library.general, library.bob, f"{server.me.mention} are you there?")
-    await final(server, library.general, "Still here.")
-    assert len(openai.chats) == 2
+    asked = server.say(library.general, library.bob, f"{server.me.mention} are you there?")
+    await server.until(lambda: server.said(library.general)[-1].reply_to == asked.id)
+    assert len(openai.chats) == len(server.said(library.general)) == 2
     assert "and quietly" not in openai.prompts[-1]
 
 

@@ -96,11 +96,10 @@ class Silence:
 
     def kept(self, channel: Channel, me: Me) -> bool:
         """Tell whether the bot has to stay silent in a channel."""
-        lacking = missing(channel, me)
-        if not lacking:
+        if may_answer(channel, me):
             self._told.discard(channel.id)
             return False
         if channel.id not in self._told:
             self._told.add(channel.id)
-            log.info("silent for want of permissions", channel=channel.id, missing=", ".join(lacking))
+            log.info("silent for want of permissions", channel=channel.id, missing=", ".join(missing(channel, me)))
         return True
