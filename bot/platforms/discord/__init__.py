@@ -2,7 +2,8 @@
 
 running.py       connects, and ends in good order
 client.py        events of Discord in, the engine's answers out
-conversation.py  what is asked in one channel, one after another
+talks.py         the conversations that are going on, one a channel
+buttons.py       what stands below an answer to press
 intake.py        which messages are addressed to the bot, and what a person there would see
 audience.py      who can read a channel
 outlet.py        where a reply goes
