@@ -8,7 +8,8 @@ import pytest
 import pytest_asyncio
 
 from tests.discordlike.records import Can
-from tests.platforms.online import Library, Online, online
+from tests.platforms.conftest import Library
+from tests.platforms.online import Online, online
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -192,7 +193,9 @@ async def test_a_server_has_a_persona_and_a_model_of_its_own(bot, library):
 
 
 async def test_lookup_answers_from_a_store_and_status_and_help_tell(bot, library):
-    assert "nothing to look things up" in await told(bot, library.general, library.ada, "lookup", {"question": "badge?"})
+    assert "nothing to look things up" in await told(
+        bot, library.general, library.ada, "lookup", {"question": "badge?"}
+    )
     for line in (
         "store create handbook --shared",
         "store add handbook Badges_are_made_on_the_ground_floor.",

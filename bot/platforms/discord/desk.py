@@ -44,7 +44,9 @@ MOST_PARTS = 3  # messages that a command says; beyond it a file
 class Desk:
     """Commands, menus and buttons."""
 
-    def __init__(self, engine: Engine, memory: Memory, service: Service, talks: Talks, settings: Settings) -> None:
+    def __init__(
+        self, engine: Engine, memory: Memory, service: Service | None, talks: Talks, settings: Settings
+    ) -> None:
         self._engine = engine
         self._memory = memory
         self._service = service
