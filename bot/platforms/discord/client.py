@@ -1,5 +1,6 @@
 """Events of Discord in, the engine's answers out."""
 
+import asyncio
 from contextlib import suppress
 
 import discord
@@ -9,13 +10,16 @@ from discord import app_commands
 from bot.conversation import BURST, Asked
 from bot.engine import Engine
 from bot.platforms.discord import buttons, commands, intake
-from bot.platforms.discord.audience import Place, everyone_reads, scope
+from bot.platforms.discord.audience import DIRECT, Place, everyone_reads, scope, tenant
 from bot.platforms.discord.desk import BUSY, Desk
+from bot.platforms.discord.missed import Missed
 from bot.platforms.discord.outlet import NOBODY
 from bot.platforms.discord.permissions import Silence
 from bot.platforms.discord.talks import Talks
 from bot.service import Service
 from bot.settings import Settings
+from bot.unfinished import Unfinished
+from memory import tasks
 from memory.errors import LoreError
 from memory.memory import Memory
 from memory.records import Which
@@ -38,13 +42,19 @@ class Client(discord.AutoShardedClient):
         joined: frozenset[int] = frozenset(),
         burst: float = BURST,
     ) -> None:
-        """Take who answers; service: what commands show and change; joined: channels in which it answers unasked; burst: seconds of silence that end one."""
+        """Take who answers, and how.
+
+        service: what commands show and change; joined: channels in which it answers unasked; burst: seconds of silence
+        that end one.
+        """
         super().__init__(intents=intents, allowed_mentions=NOBODY, max_messages=1000)
         self._engine = engine
         self._memory = memory
         self._joined = joined
         self._talks = Talks(self, engine, settings, burst)
         self._silence = Silence()
+        self._missed = Missed(self, engine, lambda message: self._hear(message, anyway=True))
+        self._beside: set[asyncio.Task[None]] = set()
         self.desk = Desk(engine, memory, service, self._talks, settings)
         self.tree = app_commands.CommandTree(self)
         commands.offer(self.tree, self.desk)
@@ -52,7 +62,11 @@ class Client(discord.AutoShardedClient):
         self._ending = False
 
     async def setup_hook(self) -> None:
-        """Tell Discord our commands, if they are others than those that it knows."""
+        """Tell Discord our commands, if they are others than those that it knows; begin what is done beside."""
+        await self._missed.recall()
+        unfinished = Unfinished(self._engine, self._tenants, self._talks.take_up)
+        for work in (self._missed.beat(), unfinished.run()):
+            self._beside.add(asyncio.create_task(work))
         assert self.application_id is not None
         known, now = await self._engine.noted(COMMANDS, str(self.application_id)), commands.digest(self.tree)
         if known != now:
@@ -62,6 +76,7 @@ class Client(discord.AutoShardedClient):
     async def on_ready(self) -> None:
         """Tell that Discord knows us."""
         log.info("online", name=str(self.user), guilds=len(self.guilds))
+        await self._missed.catch_up()
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
         """Tell memory who reads the channels: that may have changed while we were away."""
@@ -83,12 +98,17 @@ class Client(discord.AutoShardedClient):
 
     async def on_message(self, message: discord.Message) -> None:
         """Answer a message that is addressed to the bot."""
+        await self._hear(message)
+
+    async def _hear(self, message: discord.Message, *, anyway: bool = False) -> None:
+        """Take in a message that is addressed to the bot. anyway: also where too much waits already."""
         if self._ending or self.user is None or not intake.addressed(message, self.user, self._joined):
             return
         if self._silence.kept(message.channel, message.guild.me if message.guild else self.user):
             return
+        self._missed.heard(message)
         incoming = self._talks.incoming(message, intake.words(message, self.user))
-        if not self._talks.take(Asked(incoming, message), message.channel):
+        if not self._talks.take(Asked(incoming, message), message.channel, anyway=anyway):
             with suppress(discord.HTTPException):
                 await message.reply(BUSY, mention_author=False)
 
@@ -115,7 +135,14 @@ class Client(discord.AutoShardedClient):
     async def drain(self, seconds: float) -> None:
         """Take no more messages, and answer those that came, so many seconds at most."""
         self._ending = True
+        for work in self._beside:
+            await tasks.ended(work)
         await self._talks.drain(seconds)
+
+    def _tenants(self) -> list[str]:
+        """Return the tenants that this process serves; direct messages come to the first shard alone."""
+        direct = [DIRECT] if not self.shard_ids or 0 in self.shard_ids else []
+        return [*direct, *(tenant(guild) for guild in self.guilds)]
 
     async def _audiences(self, guild: discord.Guild) -> None:
         """Tell memory who reads a guild's channels; open threads follow theirs."""
