@@ -29,7 +29,6 @@ async def bot() -> AsyncIterator[Online]:
     async with online() as bot:
         bot.openai.answer = answer
         bot.openai.delay = 0.3
-        bot.home.settings["LOG_LEVEL"] = "INFO"
         yield bot
 
 
@@ -65,7 +64,6 @@ async def stormed(bot: Online, kills: int) -> None:
         lost = [number for number in questions if f"Answer {number} ends." not in shown]
         doubled = [number for number in questions if shown.count(f"Answer {number} begins.") > 1]
         marked = shown.count(STYLE.twice)
-        open("/tmp/kill.log", "w").write(bot.logged)
         print(f"{kills} kills, {len(questions)} questions, {lost=}, {doubled=}, {marked=}")
     assert (lost, len(doubled) - marked) == ([], 0)
     first = {one.reply_to for channel in channels for one in server.said(channel) if one.reply_to}

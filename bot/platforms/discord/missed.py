@@ -32,6 +32,7 @@ class Missed:
         self._hears = hears
         self._direct: OrderedDict[int, None] = OrderedDict()
         self._since: float | None = None
+        self._caught_up = False
 
     def heard(self, message: discord.Message) -> None:
         """Note where people write directly: Discord does not tell after a restart."""
@@ -52,15 +53,21 @@ class Missed:
         await self._client.wait_until_ready()
         while True:
             if self._client.is_ready() and not any(shard.is_closed() for shard in self._client.shards.values()):
+                if self._caught_up:
+                    self._since = time.time()
                 note = {"at": time.time(), "direct": list(self._direct)}
                 await self._engine.note(NOTE, self._name, json.dumps(note))
             await asyncio.sleep(BEAT)
 
     async def catch_up(self) -> None:
         """Hear what was said since we were here last; what has been answered is known by its id."""
-        if self._since is None:
-            return
-        since = max(self._since - OVERLAP, time.time() - LONGEST)
+        self._caught_up = False
+        if self._since is not None:
+            await self._look_back(self._since)
+        self._caught_up = True
+
+    async def _look_back(self, until: float) -> None:
+        since = max(until - OVERLAP, time.time() - LONGEST)
         after = discord.Object(discord.utils.time_snowflake(datetime.fromtimestamp(since, UTC)))
         found = 0
         async for channel in self._where(after.id):
