@@ -1,18 +1,21 @@
 """Events of Discord in, the engine's answers out."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 
 import discord
 import structlog
 
+from bot import admission
 from bot.delivery.mentions import quiet_on_discord
 from bot.delivery.pace import Paces, SystemClock
 from bot.delivery.parts import DISCORD
 from bot.delivery.stream import Style, show
 from bot.engine import Engine
 from bot.errors import DeliveryError, MessageTooLong, ModelError
+from bot.limits import Limits
 from bot.models.base import Piece
 from bot.platforms.discord import intake
 from bot.platforms.discord.audience import Place, everyone_reads, scope
@@ -36,6 +39,7 @@ class Client(discord.AutoShardedClient):
         self,
         engine: Engine,
         memory: Memory,
+        limits: Limits,
         settings: Settings,
         intents: discord.Intents,
         joined: frozenset[int] = frozenset(),
@@ -44,6 +48,7 @@ class Client(discord.AutoShardedClient):
         super().__init__(intents=intents, allowed_mentions=NOBODY, max_messages=1000)
         self._engine = engine
         self._memory = memory
+        self._limits = limits
         self._settings = settings
         self._joined = joined
         self._paces = Paces(SystemClock())
@@ -76,6 +81,8 @@ class Client(discord.AutoShardedClient):
         """Answer a message that is addressed to the bot."""
         if self._ending or self.user is None or not intake.addressed(message, self.user, self._joined):
             return
+        if not self._admitted(message) or not await self._within_limits(message):
+            return
         heard = Heard(message.id, message.author.id, intake.words(message, self.user), message)
         if not self._conversation(message.channel).take(heard):
             with suppress(discord.HTTPException):
@@ -88,9 +95,12 @@ class Client(discord.AutoShardedClient):
         message = event.message
         if self.user is None or message.author.bot or not intake.addressed(message, self.user, self._joined):
             return
+        if not self._admitted(message):
+            return
         text = intake.words(message, self.user)
         conversation = self._conversations.get(event.channel_id)
-        if conversation is not None and conversation.reword(event.message_id, text):
+        again = conversation is not None and await self._within_limits(message)  # it may be the model's work once more
+        if conversation is not None and again and conversation.reword(event.message_id, text):
             return
         with suppress(LoreError):
             await self._engine.edited(self._incoming(message, text))
@@ -111,6 +121,19 @@ class Client(discord.AutoShardedClient):
             await asyncio.wait(running, timeout=seconds)
         for one in list(self._conversations.values()):
             await one.stop()
+
+    def _admitted(self, message: discord.Message) -> bool:
+        roles = [str(role.id) for role in getattr(message.author, "roles", ())]  # of members of a guild
+        here = scope(message.channel, message.author.id)
+        return admission.admitted(here, self._settings.allow, self._settings.deny, roles)
+
+    async def _within_limits(self, message: discord.Message) -> bool:
+        """Count a message; beyond the limits, tell whoever wrote it, once."""
+        refusal = await self._limits.admit(scope(message.channel, message.author.id), time.time_ns() // 1_000_000)
+        if refusal is not None and not refusal.told:
+            with suppress(discord.HTTPException):
+                await message.reply(refusal.text, mention_author=False)
+        return refusal is None and not self._ending
 
     def _conversation(self, channel: "discord.abc.MessageableChannel") -> Conversation:
         """Return the conversation of a channel; it ends by itself when nothing is left to answer."""
@@ -143,8 +166,8 @@ class Client(discord.AutoShardedClient):
                         yield text
                     case Notice(text):
                         notices.append(text)
-                    case Answered():
-                        pass
+                    case Answered(tokens=tokens):
+                        await self._limits.spent(incoming.scope, tokens.prompt + tokens.completion)
         for notice in notices:
             yield f"\n-# {notice}"
 

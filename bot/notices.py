@@ -1,0 +1,36 @@
+"""What the bot tells people about itself: what it does with what they say."""
+
+from dataclasses import dataclass
+
+from bot.prompts import Prompts
+
+
+@dataclass(frozen=True, slots=True)
+class Practices:
+    """What a bot does with what people say.
+
+    answering and embedding: to whom the models belong that read it; None: they run where the bot does. contact: whom
+    people may ask, if anybody is named. command: what people type to manage what is remembered.
+    """
+
+    name: str
+    answering: str | None = None
+    embedding: str | None = None
+    contact: str | None = None
+    command: str = "/memory"
+
+
+def privacy(prompts: Prompts, practices: Practices, days: int | None, paused: bool = False) -> str:
+    """Return the text about privacy, in Markdown: prompts/privacy.md, or the operator's own. Raises PromptError.
+
+    days: how long turns are kept here; None: until they are forgotten. paused: the person asked not to be remembered.
+    """
+    return prompts.render(
+        "privacy",
+        name=practices.name,
+        models=list(dict.fromkeys(one for one in (practices.answering, practices.embedding) if one)),
+        contact=practices.contact,
+        command=practices.command,
+        days=days,
+        paused=paused,
+    )
