@@ -99,8 +99,11 @@ class Client(discord.AutoShardedClient):
             return
         text = intake.words(message, self.user)
         conversation = self._conversations.get(event.channel_id)
-        again = conversation is not None and await self._within_limits(message)  # it may be the model's work once more
-        if conversation is not None and again and conversation.reword(event.message_id, text):
+        if (
+            conversation is not None
+            and await self._within_limits(message)  # it may be the model's work once more
+            and conversation.reword(event.message_id, text)
+        ):
             return
         with suppress(LoreError):
             await self._engine.edited(self._incoming(message, text))

@@ -1,0 +1,38 @@
+"""The text about privacy says what this bot really does, and can be the operator's own."""
+
+from bot import settings, wiring
+from bot.notices import Practices, privacy
+from bot.prompts import Prompts
+
+
+def test_it_says_how_long_who_else_reads_it_and_whom_to_ask():
+    said = privacy(Prompts(), Practices("Rex", "OpenAI", None, "ada@example.org"), 30)
+    for told in ("What Rex remembers", "for 30 days", "sent to OpenAI.", "Questions: ada@example.org"):
+        assert told in said
+    kept = privacy(Prompts(), Practices("Rex"), None)
+    for told in ("until you have it forgotten", "nobody: the models run on the machine", "ask whoever runs this bot"):
+        assert told in kept
+
+
+def test_it_says_how_to_see_take_along_forget_and_pause():
+    said = privacy(Prompts(), Practices("Rex", command="/lorebot"), 1)
+    assert [verb for verb in ("list", "export", "forget", "pause", "resume") if f"`/lorebot {verb}`" not in said] == []
+    assert "for a day." in said
+    paused = privacy(Prompts(), Practices("Rex"), 1, paused=True)
+    assert "not being remembered now" in paused
+    assert "pause" not in paused
+
+
+def test_the_operator_s_own_text_takes_its_place(tmp_path):
+    (tmp_path / "privacy.md").write_text("Ask {{ contact }} about {{ name }}.")
+    assert privacy(Prompts(tmp_path), Practices("Rex", contact="Ada"), None) == "Ask Ada about Rex."
+
+
+def test_practices_are_those_of_the_settings():
+    local = settings.Settings(_env_file=None, llm="local", embedder="local", name="Rex", contact="Ada")
+    assert wiring.practices(local) == Practices("Rex", None, None, "Ada")
+    mixed = settings.Settings(
+        _env_file=None, llm="openai", embedder="azure", openai_base_url="http://key:word@models.example:8000/v1"
+    )
+    told = wiring.practices(mixed)
+    assert (told.answering, told.embedding) == ("the server models.example", "Azure OpenAI")
