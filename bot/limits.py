@@ -24,7 +24,14 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 PATIENCE = 1.0  # seconds that a count may keep a message waiting; a Redis that hangs would keep it for 30
-TRY_EVERY = 1.0  # seconds; while Redis is away, messages in between are counted here at once
+TRY_EVERY = 2.0  # seconds; while Redis is away, one count in that time tries it, and the others are made here at once
+AT_ONCE = 16  # counts; thousands in a raid would wait for each other, and that would look like a Redis that is away
+WORDS = 5  # in a conversation in a minute, about limits; more would only help a crowd that is too fast to flood it
+
+TOO_FAST = "That is faster than I can answer you. Please try again in {wait}."
+ALL_TOO_FAST = "More is asked here at once than I can answer. Please try again in {wait}."
+USED_UP = "That was all I may answer you today. Please come back tomorrow: in {wait}, at midnight ({zone})."
+ALL_USED_UP = "That was all I may answer here today. Please come back tomorrow: in {wait}, at midnight ({zone})."
 
 Storage = RedisStorage | MemoryStorage
 
@@ -49,8 +56,8 @@ class Allowance:
 class Refusal:
     """Why a message is not answered, in a sentence for people.
 
-    told: it has been said in this window already, so that saying it again would only add to the noise. until: when
-    it is worth trying again, in milliseconds since 1970.
+    told: it is not to be said: it has been in this window, or too many such words are said in the conversation.
+    until: when it is worth trying again, in milliseconds since 1970.
     """
 
     text: str
@@ -84,7 +91,7 @@ class Usage:
 class _Party:
     """A person or a tenant, with what it may use and what it hears when that is used up.
 
-    ears: whom one word reaches: the person, or everyone in a conversation.
+    ears: whom one word reaches: the person, or everyone in the conversation. place: that conversation.
     """
 
     id: tuple[str, ...]
@@ -93,6 +100,7 @@ class _Party:
     too_fast: str
     used_up: str
     ears: tuple[str, ...]
+    place: tuple[str, ...]
 
 
 class Limits:
@@ -110,7 +118,9 @@ class Limits:
             connection_pool=client.connection_pool,  # type: ignore[arg-type]
         )
         self._here = MemoryStorage()
-        self._away_until = 0.0
+        self._away = False
+        self._try_at = 0.0
+        self._gate = asyncio.Semaphore(AT_ONCE)
         self._lines: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def admit(self, scope: Scope, now: int) -> Refusal | None:
@@ -146,20 +156,19 @@ class Limits:
         may = self._allowance
         platform, _, place = scope.tenant.partition(":")
         me = ("person", platform, scope.person)
-        person = _Party(me, may.person_per_minute, may.person_tokens, TOO_FAST, USED_UP, me)
+        here = ("conversation", scope.tenant, scope.conversation)
+        person = _Party(me, may.person_per_minute, may.person_tokens, TOO_FAST, USED_UP, me, here)
         if place == "@me":  # everyone's direct messages, who have nothing to do with each other
             return [person]
-        here = ("conversation", scope.tenant, scope.conversation)
         us = ("tenant", scope.tenant)
-        return [person, _Party(us, may.tenant_per_minute, may.tenant_tokens, ALL_TOO_FAST, ALL_USED_UP, here)]
+        return [person, _Party(us, may.tenant_per_minute, may.tenant_tokens, ALL_TOO_FAST, ALL_USED_UP, here, here)]
 
     async def _used_up(self, party: _Party, now: int) -> Refusal | None:
         if not party.tokens or await self._spent_by(party, now) < party.tokens:
             return None
         until = self._midnight(now)
         text = party.used_up.format(wait=wait(until - now), zone=self._allowance.timezone)
-        told = tag("told", self._today(now), *party.id, *party.ears)
-        return Refusal(text, until, await self._told(told, BUDGET_TTL))
+        return Refusal(text, until, await self._told(party, self._today(now), BUDGET_TTL))
 
     async def _too_fast(self, party: _Party, now: int) -> Refusal | None:
         most = party.per_minute
@@ -167,8 +176,7 @@ class Limits:
             return None
         oldest, _ = await self._window(party)
         left = ceil((oldest + LIMIT_TTL - time.time()) * 1000)
-        told = await self._told(tag("told", *party.id, *party.ears), LIMIT_TTL)
-        return Refusal(party.too_fast.format(wait=wait(left)), now + left, told)
+        return Refusal(party.too_fast.format(wait=wait(left)), now + left, await self._told(party, "", LIMIT_TTL))
 
     async def _window(self, party: _Party) -> tuple[float, int]:
         """Return when the oldest message of the last minute came (seconds since 1970), and how many came in it."""
@@ -177,20 +185,37 @@ class Limits:
     async def _spent_by(self, party: _Party, now: int) -> int:
         return await self._count(lambda storage: storage.get(self._spending(party, now)))
 
-    async def _told(self, key: str, seconds: int) -> bool:
-        """Tell whether a word has been said in the last seconds; it is said now."""
-        return await self._count(lambda storage: storage.incr(key, seconds)) > 1
+    async def _told(self, party: _Party, day: str, seconds: int) -> bool:
+        """Tell whether a word has been said in the last seconds, or must wait; else it is said now."""
+        key = tag("told", day, *party.id, *party.ears)
+        if await self._count(lambda storage: storage.incr(key, seconds)) > 1:
+            return True
+        words = tag("words", *party.place)
+        if await self._count(lambda storage: storage.acquire_entry(words, WORDS, LIMIT_TTL)):
+            return False
+        await self._count(lambda storage: storage.clear(key))
+        return True
 
     async def _count(self, ask: Callable[[Storage], Awaitable[T]]) -> T:
         """Ask Redis; what is counted while it is away counts in this process alone."""
-        if time.monotonic() >= self._away_until:
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    return await ask(self._everywhere)
-            except (exceptions.RedisError, LoreError, OSError, TimeoutError) as error:
-                log.warning("limits counted in this process alone", error=type(error).__name__)
-                self._away_until = time.monotonic() + TRY_EVERY
+        async with self._gate:
+            now = time.monotonic()
+            if not self._away or now >= self._try_at:
+                self._try_at = now + TRY_EVERY
+                try:
+                    async with asyncio.timeout(PATIENCE):
+                        counted = await ask(self._everywhere)
+                except (exceptions.RedisError, LoreError, OSError, TimeoutError) as error:
+                    self._went(error)
+                else:
+                    self._away = False
+                    return counted
         return await ask(self._here)
+
+    def _went(self, error: Exception) -> None:
+        if not self._away:
+            log.warning("limits are counted in this process alone", error=type(error).__name__)
+        self._away = True
 
     def _spending(self, party: _Party, now: int) -> str:
         return tag("spent", self._today(now), *party.id)
@@ -211,12 +236,6 @@ def wait(milliseconds: int) -> str:
         return _counted(seconds, "second")
     minutes = ceil(seconds / 60)
     return _counted(minutes, "minute") if minutes <= 90 else _counted(ceil(minutes / 60), "hour")
-
-
-TOO_FAST = "That is faster than I can answer you. Please try again in {wait}."
-ALL_TOO_FAST = "More is asked here at once than I can answer. Please try again in {wait}."
-USED_UP = "That was all I may answer you today. Please come back tomorrow: in {wait}, at midnight ({zone})."
-ALL_USED_UP = "That was all I may answer here today. Please come back tomorrow: in {wait}, at midnight ({zone})."
 
 
 def _pace(party: _Party) -> str:

@@ -78,8 +78,8 @@ class Keys:
     def limits(self) -> str:
         """What the keys of limits begin with; a colon and a digest follow.
 
-        A person's or tenant's messages of the last minute, a list, and whether they heard of it: live for LIMIT_TTL.
-        The tokens they spent in a day, and whether they heard of that: live for BUDGET_TTL.
+        The messages of a person or tenant in the last minute, and the words about limits in a conversation, lists, and
+        who was told: live for LIMIT_TTL. The tokens spent in a day, and who was told of that: live for BUDGET_TTL.
         """
         return f"{self.namespace}:limit"
 
