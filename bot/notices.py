@@ -1,7 +1,8 @@
-"""What the bot tells people about itself: what it does with what they say."""
+"""What the bot tells people about itself: what it does with what they say, and how much of it they have used."""
 
 from dataclasses import dataclass
 
+from bot.limits import Budget, Usage, wait
 from bot.prompts import Prompts
 
 
@@ -34,3 +35,18 @@ def privacy(prompts: Prompts, practices: Practices, days: int | None, paused: bo
         days=days,
         paused=paused,
     )
+
+
+def used(usage: Usage, now: int) -> str:
+    """Return what a person has used today, in Markdown. now: milliseconds since 1970."""
+    lines = [f"you: {_spent(usage.person)}"]
+    if usage.tenant is not None:
+        lines.append(f"everybody here: {_spent(usage.tenant)}")
+    if usage.messages_left is not None:
+        lines.append(f"messages you may send in this minute: {usage.messages_left:,}")
+    lines.append(f"a new day begins in {wait(usage.renewed_at - now)}")
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _spent(budget: Budget) -> str:
+    return f"{budget.spent:,} of {budget.most:,} tokens today" if budget.most else f"{budget.spent:,} tokens today"

@@ -1,7 +1,8 @@
-"""The text about privacy says what this bot really does, and can be the operator's own."""
+"""What people are told: the truth about privacy, in the operator's own words if they like, and what they used."""
 
 from bot import settings, wiring
-from bot.notices import Practices, privacy
+from bot.limits import Budget, Usage
+from bot.notices import Practices, privacy, used
 from bot.prompts import Prompts
 
 
@@ -36,3 +37,11 @@ def test_practices_are_those_of_the_settings():
     )
     told = wiring.practices(mixed)
     assert (told.answering, told.embedding) == ("the server models.example", "Azure OpenAI")
+
+
+def test_usage_is_told_in_words():
+    assert used(Usage(Budget(1200, 500_000), Budget(3400, 0), 9, 7_200_000), 0) == (
+        "- you: 1,200 of 500,000 tokens today\n- everybody here: 3,400 tokens today\n"
+        "- messages you may send in this minute: 9\n- a new day begins in 2 hours"
+    )
+    assert used(Usage(Budget(0, 0), None, None, 1000), 0) == "- you: 0 tokens today\n- a new day begins in 1 second"
