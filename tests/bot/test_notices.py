@@ -1,9 +1,15 @@
 """What people are told: the truth about privacy, in the operator's own words if they like, and what they used."""
 
+import time
+
 from bot import settings, wiring
-from bot.limits import Budget, Usage
+from bot.commands import table
+from bot.commands.base import Here
+from bot.limits import Allowance, Budget, Limits, Usage
 from bot.notices import Practices, privacy, used
 from bot.prompts import Prompts
+from bot.service import Service
+from memory.scope import Audience, Operator, Scope
 
 
 def test_it_says_how_long_who_else_reads_it_and_whom_to_ask():
@@ -45,3 +51,19 @@ def test_usage_is_told_in_words():
         "- messages you may send in this minute: 9\n- a new day begins in 2 hours"
     )
     assert used(Usage(Budget(0, 0), None, None, 1000), 0) == "- you: 0 tokens today\n- a new day begins in 1 second"
+
+
+async def test_commands_tell_what_holds_for_who_asks(memory, client):
+    limits = Limits(client, memory.keys, Allowance(timezone="UTC"))
+    parts = {"presets": None, "apps": None}  # neither command has to do with them
+    service = Service("Rex", "gpt", prompts=Prompts(), limits=limits, practices=Practices("Rex", "OpenAI"), **parts)  # type: ignore[arg-type]
+    ada = Scope("discord:1", "general", "ada", Audience.PUBLIC)
+    here = Here(ada, memory, service=service)
+    assert "until you have it forgotten" in (await table.run("/privacy", here)).text
+    await memory.retain(Operator("discord:1"), 30)
+    await memory.pause(ada)
+    told = (await table.run("/privacy", here)).text
+    assert "for 30 days" in told
+    assert "not being remembered now" in told
+    await limits.spent(ada, 1234, time.time_ns() // 1_000_000)
+    assert "you: 1,234 of 500,000 tokens today" in (await table.run("/usage", here)).text

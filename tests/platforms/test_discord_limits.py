@@ -39,9 +39,11 @@ async def test_an_edit_that_would_be_answered_anew_counts_as_a_message(home, sta
     await server.until(lambda: len(openai.chats) == 2)
     server.edit(asked, f"{server.me.mention} Who is Hasso?")
     await server.until(lambda: words(server, library.general, FAST))
+    openai.answer = lambda prompt: "Hello Bob!" if 'with "Bob"' in prompt else "He is a dog."
     openai.let_go.set()
     server.say(library.general, library.bob, f"{server.me.mention} hello")  # answered after all that Ada asked
-    await final(server, library.general, "Rex!")
+    await final(server, library.general, "Hello Bob!")
+    await final(server, library.general, "He is a dog.")
     assert len(openai.chats) == 3
 
 
