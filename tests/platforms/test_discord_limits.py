@@ -91,3 +91,21 @@ async def test_a_budget_that_is_used_up_is_told_once_and_holds_after_a_restart(h
     await server.until(lambda: len(openai.chats) == 2)
     (told,) = [message for message in server.said(library.general) if message.text.startswith(SPENT)]
     assert told.reply_to == asked[0].id
+
+
+async def test_commands_that_ask_count_too_and_memory_is_managed_all_the_same(home, start, server, openai, library):
+    home.settings |= {"LOREBOT_PERSON_PER_MINUTE": "1", "LOREBOT_DENY": f"person:{library.bob.id}"}
+    await start()
+
+    async def told(person, name: str, options: dict[str, str] | None = None) -> str:
+        interaction = server.slash(library.general, person, name, options)
+        await server.until(lambda: interaction.texts and not any(one.loading for one in interaction.messages))
+        return interaction.texts[-1]
+
+    assert "Who is Rex?" in await told(library.ada, "ask", {"question": "Who is Rex?"})
+    await final(server, library.general, "Rex!")
+    assert (await told(library.ada, "ask", {"question": "Who is Bello?"})).startswith(FAST)
+    assert await told(library.bob, "ask", {"question": "Who is Bello?"}) == "I may not answer you here."
+    assert "What Lorebot remembers" in await told(library.bob, "privacy")
+    assert "messages you may send in this minute: 0" in await told(library.ada, "usage")
+    assert len(openai.chats) == 1

@@ -5,15 +5,17 @@ from contextlib import suppress
 
 import discord
 import structlog
+from discord import app_commands
 
 from bot import admission
 from bot.conversation import Asked
 from bot.engine import Engine
-from bot.limits import Limits
-from bot.platforms.discord import intake
-from bot.platforms.discord.audience import Place, everyone_reads, scope
+from bot.platforms.discord import buttons, commands, intake
+from bot.platforms.discord.audience import Place, everyone_reads, roles, scope
+from bot.platforms.discord.desk import BUSY, Desk
 from bot.platforms.discord.outlet import NOBODY
 from bot.platforms.discord.talks import Talks
+from bot.service import Service
 from bot.settings import Settings
 from memory.errors import LoreError
 from memory.memory import Memory
@@ -21,7 +23,7 @@ from memory.records import Which
 
 log = structlog.get_logger()
 
-BUSY = "I am still answering what was said before; please ask again in a moment."
+COMMANDS = "discord-commands"  # what the ledger's note is called that says which commands Discord knows
 
 
 class Client(discord.AutoShardedClient):
@@ -31,7 +33,7 @@ class Client(discord.AutoShardedClient):
         self,
         engine: Engine,
         memory: Memory,
-        limits: Limits,
+        service: Service,
         settings: Settings,
         intents: discord.Intents,
         joined: frozenset[int] = frozenset(),
@@ -40,11 +42,23 @@ class Client(discord.AutoShardedClient):
         super().__init__(intents=intents, allowed_mentions=NOBODY, max_messages=1000)
         self._engine = engine
         self._memory = memory
-        self._limits = limits
+        self._limits = service.limits
         self._settings = settings
         self._joined = joined
-        self._talks = Talks(self, engine, limits, settings)
+        self._talks = Talks(self, engine, service.limits, settings)
+        self.desk = Desk(engine, memory, service, self._talks, settings)
+        self.tree = app_commands.CommandTree(self)
+        commands.offer(self.tree, self.desk)
+        self.add_dynamic_items(buttons.Button)
         self._ending = False
+
+    async def setup_hook(self) -> None:
+        """Tell Discord our commands, if they are others than those that it knows."""
+        assert self.application_id is not None
+        known, now = await self._engine.noted(COMMANDS, str(self.application_id)), commands.digest(self.tree)
+        if known != now:
+            await self.tree.sync()
+            await self._engine.note(COMMANDS, str(self.application_id), now)
 
     async def on_ready(self) -> None:
         """Tell that Discord knows us."""
@@ -111,9 +125,8 @@ class Client(discord.AutoShardedClient):
         await self._talks.drain(seconds)
 
     def _admitted(self, message: discord.Message) -> bool:
-        roles = [str(role.id) for role in getattr(message.author, "roles", ())]  # of members of a guild
         here = scope(message.channel, message.author.id)
-        return admission.admitted(here, self._settings.allow, self._settings.deny, roles)
+        return admission.admitted(here, self._settings.allow, self._settings.deny, roles(message.author))
 
     async def _within_limits(self, message: discord.Message) -> bool:
         """Count a message; beyond the limits, tell whoever wrote it, once."""
