@@ -142,7 +142,7 @@ class Desk:
             await self._tell(interaction, await table.why(here, ""))
 
     async def _may_ask(self, interaction: discord.Interaction) -> bool:
-        """Count what the model is asked for; whoever is denied or beyond the limits is told, where nobody else sees it."""
+        """Count what the model is asked for; tell whoever is denied or beyond the limits, and nobody else."""
         here = self._here(interaction).scope
         if not admission.admitted(here, self._settings.allow, self._settings.deny, roles(interaction.user)):
             text = DENIED
