@@ -13,15 +13,6 @@ from tests.openai_like import OpenAILike
 from tests.platforms.conftest import Home
 
 
-class Library:
-    """A guild with Ada and Bob, and a channel that everyone reads."""
-
-    def __init__(self, server: DiscordLike) -> None:
-        self.ada, self.bob = server.person("ada"), server.person("bob")
-        self.guild = server.guild("Library", self.ada, self.bob)
-        self.general = server.channel(self.guild, "general")
-
-
 class Online:
     """A bot that can be started, killed and started again, and what is around it."""
 

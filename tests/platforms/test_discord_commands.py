@@ -8,7 +8,8 @@ import pytest
 import pytest_asyncio
 
 from tests.discordlike.records import Can
-from tests.platforms.online import Library, Online, online
+from tests.platforms.conftest import Library
+from tests.platforms.online import Online, online
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

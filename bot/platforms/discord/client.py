@@ -8,12 +8,13 @@ import structlog
 from discord import app_commands
 
 from bot import admission
-from bot.conversation import Asked
+from bot.conversation import BURST, Asked
 from bot.engine import Engine
 from bot.platforms.discord import buttons, commands, intake
 from bot.platforms.discord.audience import Place, everyone_reads, roles, scope
 from bot.platforms.discord.desk import BUSY, Desk
 from bot.platforms.discord.outlet import NOBODY
+from bot.platforms.discord.permissions import Silence
 from bot.platforms.discord.talks import Talks
 from bot.service import Service
 from bot.settings import Settings
@@ -37,15 +38,21 @@ class Client(discord.AutoShardedClient):
         settings: Settings,
         intents: discord.Intents,
         joined: frozenset[int] = frozenset(),
+        burst: float = BURST,
     ) -> None:
-        """Take who answers; joined: channels in which it answers unasked."""
+        """Take who answers, and whom.
+
+        service: limits, and what commands show and change. joined: channels in which it answers unasked. burst: seconds
+        of silence that end one.
+        """
         super().__init__(intents=intents, allowed_mentions=NOBODY, max_messages=1000)
         self._engine = engine
         self._memory = memory
         self._limits = service.limits
         self._settings = settings
         self._joined = joined
-        self._talks = Talks(self, engine, service.limits, settings)
+        self._talks = Talks(self, engine, service.limits, settings, burst)
+        self._silence = Silence()
         self.desk = Desk(engine, memory, service, self._talks, settings)
         self.tree = app_commands.CommandTree(self)
         commands.offer(self.tree, self.desk)
@@ -86,7 +93,11 @@ class Client(discord.AutoShardedClient):
         """Answer a message that is addressed to the bot."""
         if self._ending or self.user is None or not intake.addressed(message, self.user, self._joined):
             return
-        if not self._admitted(message) or not await self._within_limits(message):
+        if not self._admitted(message):
+            return
+        if self._silence.kept(message.channel, message.guild.me if message.guild else self.user):
+            return
+        if not await self._within_limits(message):
             return
         incoming = self._talks.incoming(message, intake.words(message, self.user))
         if not self._talks.take(Asked(incoming, message), message.channel):
