@@ -13,6 +13,7 @@ from bot.delivery.receipts import Receipt
 from bot.delivery.stream import ANEW, SORRY, Outlet, Style, show
 from bot.engine import Engine
 from bot.errors import DeliveryError, MessageTooLong, ModelError
+from bot.limits import Limits
 from bot.models.base import Piece
 from bot.records import Answered, Event, Incoming, Notice
 from memory import tasks
@@ -23,10 +24,11 @@ log = structlog.get_logger()
 
 
 class Replies:
-    """Shows answers; style: how they look on the platform."""
+    """Shows answers, and counts what they took; style: how they look on the platform."""
 
-    def __init__(self, engine: Engine, style: Style) -> None:
+    def __init__(self, engine: Engine, limits: Limits, style: Style) -> None:
         self._engine = engine
+        self._limits = limits
         self._style = style
         self._paces = Paces(SystemClock())
 
@@ -55,6 +57,9 @@ class Replies:
             if ANEW not in error.args:
                 await tasks.whole(self._engine.done(incoming))
             raise
+        if said.answered is not None:
+            took = said.answered.tokens
+            await self._limits.spent(incoming.scope, took.prompt + took.completion)
         await self._engine.done(incoming)
         return said.answered
 

@@ -4,9 +4,13 @@ import time
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
+from bot import notices
+from bot.limits import Limits
+from bot.notices import Practices
 from bot.presets import Presets
 from bot.prompts import Prompts
 from bot.registry.apps import Apps
+from memory.memory import Memory
 from memory.scope import Scope
 
 
@@ -19,6 +23,8 @@ class Service:
     presets: Presets
     apps: Apps
     prompts: Prompts
+    limits: Limits
+    practices: Practices
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -32,8 +38,9 @@ class Service:
 
     async def usage(self, scope: Scope) -> str:
         """Tell what a person has used today."""
-        return "There are no limits here."
+        return notices.used(await self.limits.usage(scope), time.time_ns() // 1_000_000)
 
-    async def privacy(self, scope: Scope) -> str:
-        """Tell what is remembered of people, and how to see and end it."""
-        return ""
+    async def privacy(self, scope: Scope, memory: Memory) -> str:
+        """Tell what is remembered of people, and how to see and end it. Raises RedisError, PromptError."""
+        days, paused = await memory.retention(scope), await memory.paused(scope)
+        return notices.privacy(self.prompts, self.practices, days, paused)

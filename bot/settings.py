@@ -5,14 +5,15 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import platformdirs
 import tzlocal
 from pydantic import AliasChoices, AliasPath, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bot import admission
 from bot.errors import SettingsError
 from memory.words import languages
 
@@ -146,6 +147,29 @@ class Settings(BaseSettings):
         "WARNING", validation_alias="LOG_LEVEL", description="what is logged to standard error"
     )
 
+    # Limits
+    person_per_minute: int = Field(
+        10, ge=0, description="messages a minute that a person is answered; 0: as many as they like"
+    )
+    tenant_per_minute: int = Field(
+        120, ge=0, description="messages a minute that are answered in a guild or workspace; 0: as many as they like"
+    )
+    person_tokens_per_day: int = Field(
+        500_000, ge=0, description="tokens that a person's answers may take in a day of LOREBOT_TIMEZONE; 0: no limit"
+    )
+    tenant_tokens_per_day: int = Field(
+        20_000_000, ge=0, description="tokens that all answers in a guild or workspace may take in a day; 0: no limit"
+    )
+    allow: Annotated[frozenset[admission.Listed], NoDecode] = Field(
+        frozenset(),
+        description="who alone is answered, with commas: "
+        "discord:GUILD, slack:WORKSPACE, person:ID, role:ID or channel:ID",
+    )
+    deny: Annotated[frozenset[admission.Listed], NoDecode] = Field(
+        frozenset(), description="who is never answered, written as in LOREBOT_ALLOW; it wins over that"
+    )
+    contact: str | None = Field(None, description="whom people may ask about their data, in the text about privacy")
+
     # Platforms
     discord_bot_token: SecretStr | None = Field(
         None, validation_alias=AliasChoices("DISCORD_BOT_TOKEN", "DISCORD_TOKEN"), description="the Discord bot's token"
@@ -172,6 +196,11 @@ class Settings(BaseSettings):
         if path is not None and not path.is_dir():
             raise ValueError("no such folder")
         return path
+
+    @field_validator("allow", "deny", mode="before")
+    @classmethod
+    def _list(cls, given: Any) -> Any:
+        return admission.parse(given) if isinstance(given, str) else given
 
     @field_validator("language")
     @classmethod

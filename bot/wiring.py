@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, as
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import platformdirs
 import redis.asyncio
@@ -18,8 +19,10 @@ from bot.apps.chat import ChatApp, ChatOptions
 from bot.engine import Apps, Engine, always
 from bot.errors import ReplyBroken
 from bot.ledger import Ledger
+from bot.limits import Allowance, Limits
 from bot.models import weights
 from bot.models.base import ChatModel
+from bot.notices import Practices
 from bot.prompts import Prompts
 from bot.records import Answered, Incoming
 from bot.settings import DEFAULT_CHAT_MODEL, DEFAULT_EMBED_MODEL, Provider, Settings
@@ -56,6 +59,7 @@ class Bot:
     memory: Memory
     model: ChatModel
     engine: Engine
+    limits: Limits
 
     async def ask(self, scope: Scope, text: str) -> Answered:
         """Say something and return the whole answer; both are remembered.
@@ -75,10 +79,11 @@ class Bot:
 async def bot(settings: Settings, progress: Progress = index.silent) -> AsyncIterator[Bot]:
     """Open memory and model, and let go of them at the end."""
     async with AsyncExitStack() as stack:
-        memory = await stack.enter_async_context(opened_memory(settings, progress))
+        client = await stack.enter_async_context(opened_redis(settings, progress))
+        memory = await stack.enter_async_context(memory_at(client, settings, progress))
         model = await stack.enter_async_context(warmed_model(settings, progress))
         app = ChatApp(memory, model, prompts(settings), chat_options(settings))
-        yield await stack.enter_async_context(bot_with(settings, memory, model, always(app)))
+        yield await stack.enter_async_context(bot_with(settings, client, memory, model, always(app)))
 
 
 @asynccontextmanager
@@ -96,7 +101,9 @@ async def warmed_model(settings: Settings, progress: Progress) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def bot_with(settings: Settings, memory: Memory, model: ChatModel, apps: Apps) -> AsyncIterator[Bot]:
+async def bot_with(
+    settings: Settings, client: "redis.asyncio.Redis", memory: Memory, model: ChatModel, apps: Apps
+) -> AsyncIterator[Bot]:
     """Open a bot that answers by apps, with memory and a model that somebody else closes."""
     async with AsyncExitStack() as stack:
         ledger = Ledger(memory.keys, owner=str(ULID()))
@@ -104,7 +111,7 @@ async def bot_with(settings: Settings, memory: Memory, model: ChatModel, apps: A
         stack.push_async_callback(_last_try, engine)
         keeping_up = asyncio.create_task(upkeep.keep_up(memory, engine.backlog))
         stack.push_async_callback(tasks.ended, keeping_up)
-        yield Bot(settings, memory, model, engine)
+        yield Bot(settings, memory, model, engine, Limits(client, memory.keys, allowance(settings)))
 
 
 @asynccontextmanager
@@ -332,6 +339,37 @@ def chat_options(settings: Settings) -> ChatOptions:
         window=min(settings.window_turns, 2) if small else settings.window_turns,
         small=small,
     )
+
+
+def allowance(settings: Settings) -> Allowance:
+    """Return how much people may ask."""
+    return Allowance(
+        person_per_minute=settings.person_per_minute,
+        tenant_per_minute=settings.tenant_per_minute,
+        person_tokens=settings.person_tokens_per_day,
+        tenant_tokens=settings.tenant_tokens_per_day,
+        timezone=settings.timezone,
+    )
+
+
+def practices(settings: Settings) -> Practices:
+    """Return what this bot does with what people say, as it is told to them."""
+    return Practices(
+        name=settings.name,
+        answering=processor(settings, settings.chat_provider),
+        embedding=processor(settings, settings.embed_provider),
+        contact=settings.contact,
+    )
+
+
+def processor(settings: Settings, provider: Provider) -> str | None:
+    """Return to whom a provider's models belong, in words; None: they run where the bot does."""
+    if provider == "local":
+        return None
+    if provider == "azure":
+        return "Azure OpenAI"
+    host = urlsplit(settings.openai_base_url or "").hostname
+    return f"the server {host}" if host and host != "api.openai.com" else "OpenAI"
 
 
 def floor(settings: Settings, embedder: Embedder) -> float:

@@ -11,6 +11,8 @@ EMBEDDING_TTL = 24 * 3600  # seconds; repeated texts come close together, and a 
 EVENT_TTL = 7 * 24 * 3600  # seconds; platforms redeliver within hours, people look at what failed within days
 NOTE_TTL = 30 * 24 * 3600  # seconds; what a bot writes down for its next life is old news after a month
 DEAD_JOB_TTL = 30 * 24 * 3600  # seconds; long enough to find out why, and it holds ids only
+LIMIT_TTL = 60  # seconds; messages are limited by the minute
+BUDGET_TTL = 26 * 3600  # seconds; a day has up to 25 hours, when summer time ends
 
 
 def tag(kind: str, *parts: str) -> str:
@@ -72,6 +74,15 @@ class Keys:
     def unclean(self) -> str:
         """Set while the append-only file may hold what has been forgotten. Lives until that is rewritten."""
         return f"{self.namespace}:unclean"
+
+    @property
+    def limits(self) -> str:
+        """What the keys of limits begin with; a colon and a digest follow.
+
+        The messages of a person or tenant in the last minute, and the words about limits in a conversation, lists, and
+        who was told: live for LIMIT_TTL. The tokens spent in a day, and who was told of that: live for BUDGET_TTL.
+        """
+        return f"{self.namespace}:limit"
 
     def every(self, kind: str) -> str:
         """The pattern that all tenants' keys of a kind match."""

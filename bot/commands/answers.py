@@ -2,6 +2,7 @@
 
 from contextlib import aclosing
 
+from bot.apps.runs import Ran
 from bot.commands.base import Here, Said
 from bot.errors import CommandError
 from bot.models.base import Piece
@@ -33,6 +34,8 @@ async def lookup(here: Here, words: str) -> Said:
         async for event in events:
             if isinstance(event, Piece):
                 said.append(event.text)
+            elif isinstance(event, Ran):
+                await here.service.limits.spent(here.scope, event.tokens.prompt + event.tokens.completion)
     return Said("".join(said))
 
 

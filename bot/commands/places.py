@@ -58,7 +58,7 @@ async def status(here: Here, rest: str) -> Said:
 
 async def privacy(here: Here, rest: str) -> Said:
     """Tell what is remembered, and how to see and end it."""
-    return Said(await _service(here).privacy(here.scope))
+    return Said(await _service(here).privacy(here.scope, here.memory))
 
 
 def _service(here: Here) -> Service:

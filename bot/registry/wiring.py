@@ -131,8 +131,9 @@ async def serving(settings: Settings, progress: Progress = index.silent) -> Asyn
             )
 
         presets = Presets(registry.objects, registry.models, registry.apps, make)
-        bot = await stack.enter_async_context(wiring.bot_with(settings, memory, model, presets.app))
-        yield bot, Service(settings.name, model.name, presets, registry.apps, prompts)
+        bot = await stack.enter_async_context(wiring.bot_with(settings, client, memory, model, presets.app))
+        practices = wiring.practices(settings)
+        yield bot, Service(settings.name, model.name, presets, registry.apps, prompts, bot.limits, practices)
 
 
 def _import_heavy() -> None:

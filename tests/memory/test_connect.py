@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
+from bot.limits import Allowance, Limits
 from memory import binary, connect
 from memory.batch import Batch
 from memory.errors import RedisUnavailable
+from memory.scope import Audience, Scope
 
 
 def settings_of(url: str) -> dict[str, object]:
@@ -98,6 +100,14 @@ async def test_a_sentinel_leads_to_its_primary(sentinel):
     client = connect.client(sentinel)
     assert await client.set("here", "yes")
     assert await client.get("here") == b"yes"
+    await connect.close(client)
+
+
+async def test_limits_are_counted_behind_a_sentinel(sentinel, keys):
+    client = connect.client(sentinel)
+    limits = Limits(client, keys, Allowance())
+    await limits.spent(Scope("discord:1", "general", "ada", Audience.PUBLIC), 10)
+    assert len(await client.keys(f"{keys.limits}:*")) == 2
     await connect.close(client)
 
 

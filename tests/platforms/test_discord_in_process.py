@@ -10,9 +10,14 @@ from collections.abc import Callable
 
 import discord
 import pytest
+import redis.asyncio
 import simcord
 
+from bot.limits import Allowance, Limits
+from bot.notices import Practices
 from bot.platforms.discord.client import Client
+from bot.prompts import Prompts
+from bot.service import Service
 from bot.settings import Settings
 from memory.memory import Memory
 from memory.records import Turn
@@ -30,11 +35,14 @@ def bot(talk: Callable[..., Talk]) -> Talk:
 
 
 @pytest.fixture
-def simcord_bot(bot: Talk, memory: Memory) -> Client:
+def simcord_bot(bot: Talk, memory: Memory, client: redis.asyncio.Redis) -> Client:
     """What simcord_env runs."""
     intents = discord.Intents.default()
     intents.message_content = True
-    return Client(bot.engine, memory, None, Settings(), intents, burst=0)
+    limits = Limits(client, memory.keys, Allowance())
+    parts = {"presets": None, "apps": None}  # only commands have to do with them
+    service = Service("Lorebot", "scripted", prompts=Prompts(), limits=limits, practices=Practices("Lorebot"), **parts)  # type: ignore[arg-type]
+    return Client(bot.engine, memory, service, Settings(), intents, burst=0)
 
 
 class Library:

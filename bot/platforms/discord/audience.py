@@ -45,3 +45,8 @@ def everyone_reads(channel: discord.abc.GuildChannel) -> bool:
         return False
     allowed = channel.permissions_for(channel.guild.default_role)
     return allowed.view_channel and allowed.read_message_history
+
+
+def roles(person: discord.abc.User) -> list[str]:
+    """Return the ids of somebody's roles; outside of a guild nobody has any."""
+    return [str(role.id) for role in person.roles] if isinstance(person, discord.Member) else []

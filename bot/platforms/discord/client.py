@@ -1,16 +1,18 @@
 """Events of Discord in, the engine's answers out."""
 
 import asyncio
+import time
 from contextlib import suppress
 
 import discord
 import structlog
 from discord import app_commands
 
+from bot import admission
 from bot.conversation import BURST, Asked
 from bot.engine import Engine
 from bot.platforms.discord import buttons, commands, intake
-from bot.platforms.discord.audience import DIRECT, Place, everyone_reads, scope, tenant
+from bot.platforms.discord.audience import DIRECT, Place, everyone_reads, roles, scope, tenant
 from bot.platforms.discord.desk import BUSY, Desk
 from bot.platforms.discord.missed import Missed
 from bot.platforms.discord.outlet import NOBODY
@@ -36,24 +38,26 @@ class Client(discord.AutoShardedClient):
         self,
         engine: Engine,
         memory: Memory,
-        service: Service | None,
+        service: Service,
         settings: Settings,
         intents: discord.Intents,
         joined: frozenset[int] = frozenset(),
         burst: float = BURST,
     ) -> None:
-        """Take who answers, and how.
+        """Take who answers, and whom.
 
-        service: what commands show and change; joined: channels in which it answers unasked; burst: seconds of silence
-        that end one.
+        service: limits, and what commands show and change. joined: channels in which it answers unasked. burst: seconds
+        of silence that end one.
         """
         super().__init__(intents=intents, allowed_mentions=NOBODY, max_messages=1000)
         self._engine = engine
         self._memory = memory
+        self._limits = service.limits
+        self._settings = settings
         self._joined = joined
-        self._talks = Talks(self, engine, settings, burst)
+        self._talks = Talks(self, engine, service.limits, settings, burst)
         self._silence = Silence()
-        self._missed = Missed(self, engine, lambda message: self._hear(message, anyway=True))
+        self._missed = Missed(self, engine, self._missed_one)
         self._beside: set[asyncio.Task[None]] = set()
         self.desk = Desk(engine, memory, service, self._talks, settings)
         self.tree = app_commands.CommandTree(self)
@@ -100,13 +104,24 @@ class Client(discord.AutoShardedClient):
         """Answer a message that is addressed to the bot."""
         await self._hear(message)
 
+    async def _missed_one(self, message: discord.Message) -> None:
+        """Take in a message that came while nobody listened, if nobody knows it yet."""
+        with suppress(LoreError):
+            if (await self._engine.told(scope(message.channel, message.author.id), str(message.id))).state:
+                return
+        await self._hear(message, anyway=True)
+
     async def _hear(self, message: discord.Message, *, anyway: bool = False) -> None:
         """Take in a message that is addressed to the bot. anyway: also where too much waits already."""
         if self._ending or self.user is None or not intake.addressed(message, self.user, self._joined):
             return
+        if not self._admitted(message):
+            return
         if self._silence.kept(message.channel, message.guild.me if message.guild else self.user):
             return
         self._missed.heard(message)
+        if not await self._within_limits(message):
+            return
         incoming = self._talks.incoming(message, intake.words(message, self.user))
         if not self._talks.take(Asked(incoming, message), message.channel, anyway=anyway):
             with suppress(discord.HTTPException):
@@ -117,9 +132,15 @@ class Client(discord.AutoShardedClient):
         message = event.message
         if self.user is None or message.author.bot or not intake.addressed(message, self.user, self._joined):
             return
+        if not self._admitted(message):
+            return
         text = intake.words(message, self.user)
         conversation = self._talks.of(event.channel_id)
-        if conversation is not None and conversation.reword(str(event.message_id), text):
+        if (
+            conversation is not None
+            and await self._within_limits(message)  # it may be the model's work once more
+            and conversation.reword(str(event.message_id), text)
+        ):
             return
         with suppress(LoreError):
             await self._talks.edited(message, text)
@@ -143,6 +164,18 @@ class Client(discord.AutoShardedClient):
         """Return the tenants that this process serves; direct messages come to the first shard alone."""
         direct = [DIRECT] if not self.shard_ids or 0 in self.shard_ids else []
         return [*direct, *(tenant(guild) for guild in self.guilds)]
+
+    def _admitted(self, message: discord.Message) -> bool:
+        here = scope(message.channel, message.author.id)
+        return admission.admitted(here, self._settings.allow, self._settings.deny, roles(message.author))
+
+    async def _within_limits(self, message: discord.Message) -> bool:
+        """Count a message; beyond the limits, tell whoever wrote it, once."""
+        refusal = await self._limits.admit(scope(message.channel, message.author.id), time.time_ns() // 1_000_000)
+        if refusal is not None and not refusal.told:
+            with suppress(discord.HTTPException):
+                await message.reply(refusal.text, mention_author=False)
+        return refusal is None and not self._ending
 
     async def _audiences(self, guild: discord.Guild) -> None:
         """Tell memory who reads a guild's channels; open threads follow theirs."""

@@ -11,6 +11,7 @@ from typing import Any
 import discord
 import structlog
 
+from bot import admission
 from bot.commands import table
 from bot.commands.base import At, Command, Here, Named, Said
 from bot.conversation import Asked
@@ -20,7 +21,7 @@ from bot.delivery.split import split
 from bot.engine import Engine
 from bot.errors import ModelError
 from bot.platforms.discord import buttons, dialogs
-from bot.platforms.discord.audience import scope
+from bot.platforms.discord.audience import roles, scope
 from bot.platforms.discord.outlet import NOBODY, partial
 from bot.platforms.discord.talks import Talks
 from bot.records import Answered, Incoming, Seen, Tokens
@@ -36,6 +37,7 @@ log = structlog.get_logger()
 
 SORRY = "Something went wrong. Whoever runs me finds it in the log under {}."
 BUSY = "I am still answering what was said before; please ask again in a moment."
+DENIED = "I may not answer you here."
 NOT_HERE = "I may not write here. I need to see this channel, and to send messages in it."
 MOST_LISTS = 500  # lists whose numbers are known
 MOST_PARTS = 3  # messages that a command says; beyond it a file
@@ -44,9 +46,7 @@ MOST_PARTS = 3  # messages that a command says; beyond it a file
 class Desk:
     """Commands, menus and buttons."""
 
-    def __init__(
-        self, engine: Engine, memory: Memory, service: Service | None, talks: Talks, settings: Settings
-    ) -> None:
+    def __init__(self, engine: Engine, memory: Memory, service: Service, talks: Talks, settings: Settings) -> None:
         self._engine = engine
         self._memory = memory
         self._service = service
@@ -65,6 +65,8 @@ class Desk:
             else:
                 await self._tell(interaction, said)
             return
+        if command.name == "lookup" and not await self._may_ask(interaction):
+            return
         async with self._calm(interaction, seen=command.open):
             here = self._here(interaction)
             if command.name == "why":
@@ -76,6 +78,8 @@ class Desk:
         channel = interaction.channel
         if channel is None or not _may_write(interaction):
             await interaction.response.send_message(NOT_HERE, ephemeral=True)
+            return
+        if not await self._may_ask(interaction):
             return
         shown = f"**{_name(interaction)}** asks: {question}"
         message = await _responded(interaction, next(split(quiet_on_discord(shown), DISCORD)).shown)
@@ -117,6 +121,8 @@ class Desk:
 
     async def regenerate(self, interaction: discord.Interaction, message: int, asker: int) -> None:
         """Answer a message anew, in the place of the answer that it has."""
+        if not await self._may_ask(interaction):
+            return
         await interaction.response.defer()
         place = _place(interaction.channel)
         here = scope(place, asker, narrow=self._narrow)
@@ -134,6 +140,18 @@ class Desk:
             here = self._here(interaction)
             here = replace(here, last=await self._explained(here, str(message)))
             await self._tell(interaction, await table.why(here, ""))
+
+    async def _may_ask(self, interaction: discord.Interaction) -> bool:
+        """Count what the model is asked for; tell whoever is denied or beyond the limits, and nobody else."""
+        here = self._here(interaction).scope
+        if not admission.admitted(here, self._settings.allow, self._settings.deny, roles(interaction.user)):
+            text = DENIED
+        elif refusal := await self._service.limits.admit(here, int(datetime.now(UTC).timestamp() * 1000)):
+            text = refusal.text
+        else:
+            return True
+        await interaction.response.send_message(text, ephemeral=True)
+        return False
 
     @contextlib.asynccontextmanager
     async def _calm(self, interaction: discord.Interaction, *, seen: bool = False) -> AsyncIterator[None]:
@@ -230,6 +248,8 @@ class Desk:
             return
         if not channel.permissions_for(channel.guild.me).create_public_threads or not _may_write(interaction):
             await interaction.response.send_message("I may not open threads here.", ephemeral=True)
+            return
+        if not await self._may_ask(interaction):
             return
         name = _name(interaction)
         message = await _responded(interaction, f"**{name}** opens a chat" + (f": {topic}" if topic else "."))

@@ -12,6 +12,7 @@ from bot.delivery.mentions import quiet_on_discord
 from bot.delivery.parts import DISCORD
 from bot.delivery.stream import Style
 from bot.engine import Engine
+from bot.limits import Limits
 from bot.platforms.discord import buttons, intake
 from bot.platforms.discord.audience import scope
 from bot.platforms.discord.outlet import Outlet, partial
@@ -29,13 +30,15 @@ TYPING = 8.0  # seconds; Discord shows it for ten
 class Talks:
     """Conversations by channel; one lives while something is to be answered in it."""
 
-    def __init__(self, client: discord.Client, engine: Engine, settings: Settings, burst: float = BURST) -> None:
+    def __init__(
+        self, client: discord.Client, engine: Engine, limits: Limits, settings: Settings, burst: float = BURST
+    ) -> None:
         """burst: seconds of silence that end one."""
         self._client = client
         self._engine = engine
         self._settings = settings
         self._burst = burst
-        self._replies = Replies(engine, STYLE)
+        self._replies = Replies(engine, limits, STYLE)
         self._going_on: dict[int, Conversation] = {}
 
     def of(self, channel: int) -> Conversation | None:
