@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from bot.apps import attached
 from bot.apps.chat import ChatApp, heard, replied
 from bot.backlog import Backlog
 from bot.errors import MessageTooLong
@@ -62,13 +63,18 @@ class Engine:
                 async for event in events:
                     yield event
 
+    @property
+    def sees(self) -> bool:
+        """Whether images that are attached to a message are looked at."""
+        return self._app.sees
+
     async def edited(self, incoming: Incoming) -> bool:
         """Let a message that was remembered say what it says now; False where it is not. Raises RedisError."""
         incoming = self._readable(incoming)
         batch = self._memory.batch()
         self._ledger.reword(batch, incoming)
         await batch.send()
-        return await self._memory.edit(incoming.scope, incoming.id, incoming.text)
+        return await self._memory.edit(incoming.scope, incoming.id, heard(incoming).text)
 
     async def again(self, incoming: Incoming) -> AsyncIterator[Event]:
         """Answer a message anew, as it says now; the answer it had is forgotten. Raises what `reply` raises."""
@@ -235,6 +241,7 @@ class Engine:
             text=readable(incoming.text),
             author=readable(incoming.author),
             context=[Seen(readable(seen.author), readable(seen.text)) for seen in incoming.context],
+            attachments=[attached.storable(one) for one in incoming.attachments],
         )
 
 

@@ -3,17 +3,20 @@
 received -> answering -> sent. A lease and not a mark: a process that dies with a message in hand loses its lease, and
 the message is answered by another. A conversation's turn to be answered is a lease too, so that two processes that
 serve one app answer one message at a time.
+
+Attached texts are kept with a message until it is answered, images are not: whoever answers it in another's place does
+so without them, and tells their names.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
 from typing import Any
 
 import structlog
 
-from bot.records import Incoming, Seen
+from bot.records import Attachment, Incoming, Seen
 from memory import turns
 from memory.batch import Answer, Batch
 from memory.keys import EVENT_TTL, Keys
@@ -186,7 +189,11 @@ class Ledger:
 
 
 def _payload(incoming: Incoming) -> str:
-    return json.dumps(asdict(incoming), ensure_ascii=False)
+    kept = [
+        one if one.image is None else replace(one, image=None, unread="lost when the bot was interrupted")
+        for one in incoming.attachments
+    ]
+    return json.dumps(asdict(replace(incoming, attachments=kept)), ensure_ascii=False)
 
 
 def _readable(payloads: Sequence[bytes]) -> list[Incoming]:
@@ -203,4 +210,6 @@ def _read(payload: bytes) -> Incoming:
     found: dict[str, Any] = json.loads(payload)
     scope = found.pop("scope")
     context = [Seen(**seen) for seen in found.pop("context")]
-    return Incoming(scope=Scope(**{**scope, "audience": Audience(scope["audience"])}), context=context, **found)
+    attachments = [Attachment(**one) for one in found.pop("attachments", ())]
+    whole = Scope(**{**scope, "audience": Audience(scope["audience"])})
+    return Incoming(scope=whole, context=context, attachments=attachments, **found)

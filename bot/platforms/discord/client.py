@@ -14,11 +14,11 @@ from bot.delivery.stream import Style, show
 from bot.engine import Engine
 from bot.errors import DeliveryError, MessageTooLong, ModelError
 from bot.models.base import Piece
-from bot.platforms.discord import intake
+from bot.platforms.discord import attachments, intake
 from bot.platforms.discord.audience import Place, everyone_reads, scope
 from bot.platforms.discord.conversation import Conversation, Heard
 from bot.platforms.discord.outlet import NOBODY, Outlet
-from bot.records import Answered, Incoming, Notice, Seen
+from bot.records import Answered, Attachment, Incoming, Notice, Seen
 from bot.settings import Settings
 from memory.errors import LoreError
 from memory.memory import Memory
@@ -93,7 +93,7 @@ class Client(discord.AutoShardedClient):
         if conversation is not None and conversation.reword(event.message_id, text):
             return
         with suppress(LoreError):
-            await self._engine.edited(self._incoming(message, text))
+            await self._engine.edited(self._incoming(message, text, (), await self._attached(message)))
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
         """Forget a message that is gone, and stop answering it."""
@@ -123,7 +123,8 @@ class Client(discord.AutoShardedClient):
     async def _answer(self, heard: Heard) -> None:
         """Show the answer to a message. Whoever reads it sees a calm sentence where it fails; the log has the rest."""
         message = heard.message
-        incoming = self._incoming(message, heard.text, tuple(await intake.seen(message)))
+        files = await self._attached(message, *heard.more, replied=True)
+        incoming = self._incoming(message, heard.text, tuple(await intake.seen(message)), files)
         outlet, pace = Outlet(message.channel, message), self._paces.of(str(message.channel.id))
         try:
             async with message.channel.typing(), aclosing(self._pieces(incoming, heard.again)) as pieces:  # type: ignore[type-var]
@@ -148,7 +149,20 @@ class Client(discord.AutoShardedClient):
         for notice in notices:
             yield f"\n-# {notice}"
 
-    def _incoming(self, message: discord.Message, text: str, context: tuple[Seen, ...] = ()) -> Incoming:
+    async def _attached(self, *messages: discord.Message, replied: bool = False) -> tuple[Attachment, ...]:
+        """Return what is attached to messages; replied: and to the one that the first replies to."""
+        assert self.user is not None
+        other = intake.replied_to(messages[0], self.user) if replied else None
+        limits = attachments.limits(self._settings.attachments_kb, sees=self._engine.sees)
+        return await attachments.read(messages, limits, other)
+
+    def _incoming(
+        self,
+        message: discord.Message,
+        text: str,
+        context: tuple[Seen, ...] = (),
+        files: tuple[Attachment, ...] = (),
+    ) -> Incoming:
         narrow = self._settings.recall_from == "conversation"
         return Incoming(
             str(message.id),
@@ -158,6 +172,7 @@ class Client(discord.AutoShardedClient):
             int(message.created_at.timestamp() * 1000),
             self._settings.timezone,
             context,
+            files,
         )
 
     async def _audiences(self, guild: discord.Guild) -> None:

@@ -15,13 +15,17 @@ BURST = 1.5  # seconds of silence that end a burst of messages
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A message, or a burst of them: the first one's id, everything they say. again: it was being answered before."""
+    """A message, or a burst of them: the first one's id, everything they say.
+
+    again: it was being answered before. more: the burst's other messages.
+    """
 
     id: int
     author: int
     text: str
     message: discord.Message
     again: bool = False
+    more: tuple[discord.Message, ...] = ()
 
 
 class Conversation:
@@ -98,7 +102,9 @@ class Conversation:
         heard = self._waiting.popleft()
         while True:
             while self._waiting and self._waiting[0].author == heard.author:
-                heard = replace(heard, text=f"{heard.text}\n{self._waiting.popleft().text}")
+                other = self._waiting.popleft()
+                text = "\n".join(filter(None, (heard.text, other.text)))
+                heard = replace(heard, text=text, more=(*heard.more, other.message))
             if self._waiting:
                 return heard
             self._came.clear()
