@@ -23,12 +23,12 @@ TIMEOUT = 10.0  # seconds for a file
 
 # A file is known by its ending first: Discord takes TypeScript for a film, and much source code for nothing at all.
 _TEXTS = frozenset(
-    "adoc asm astro awk bash bat bib c cc cfg clj cljs cmake cmd conf cpp cs css csv cu cxx d dart diff dockerfile edn "
-    "el elm env erl ex exs f90 fish fs gd geojson gitignore go gql gradle graphql groovy h haml hbs hcl hpp hs htm html "
-    "http hxx ics inc ini ipynb java jl js json json5 jsonc jsonl jsx kt kts less lisp log lua m make makefile markdown "
-    "md mdx mjs ml mm mts ndjson nim nix nu org pas patch php pl plist pm po proto ps1 psm1 puml py pyi pyx r rb rmd rs "
-    "rst s sass scala scm scss sh sol sql srt svelte svg swift tcl tex tf toml ts tsv tsx txt v vb vhd vim vtt vue wat "
-    "xaml xml xsd xsl yaml yml zig zsh".split()
+    "adoc asm astro awk bash bat bib c cc cfg clj cljs cmake cmd conf cpp cs css csv cu cxx d dart diff dockerfile "
+    "edn el elm erl ex exs f90 fish fs gd geojson gitignore go gql gradle graphql groovy h haml hbs hcl hpp hs htm "
+    "html http hxx ics inc ini ipynb java jl js json json5 jsonc jsonl jsx kt kts less lisp log lua m make makefile "
+    "markdown md mdx mjs ml mm mts ndjson nim nix nu org pas patch php pl plist pm po proto ps1 psm1 puml py pyi pyx "
+    "r rb rmd rs rst s sass scala scm scss sh sol sql srt svelte svg swift tcl tex tf toml ts tsv tsx txt v vb vhd "
+    "vim vtt vue wat xaml xml xsd xsl yaml yml zig zsh".split()
 )
 _IMAGES = frozenset("png jpg jpeg gif webp".split())
 _TEXT_TYPES = ("text/", "application/json", "application/xml", "application/x-ndjson", "application/yaml")
@@ -41,17 +41,10 @@ Kind = Literal["text", "image"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is read. text, image: bytes of a file. images: how many."""
+    """What is read. kb: of a text file, at most; sees: whether the model looks at images."""
 
-    text: int
-    image: int = IMAGE_BYTES
-    images: int = MOST_IMAGES
-    sees: bool = True
-
-
-def limits(kb: int, *, sees: bool) -> Limits:
-    """Return the limits. kb: of a text file; sees: whether the model looks at images."""
-    return Limits(kb * 1024, sees=sees)
+    kb: int
+    sees: bool
 
 
 async def read(
@@ -107,9 +100,9 @@ def _refusal(one: discord.Attachment, kind: Kind | None, images: int, limits: Li
         return "a voice message" if one.is_voice_message() else "neither text nor image"
     if kind == "image" and not limits.sees:
         return "the model does not see images"
-    if kind == "image" and images >= limits.images:
-        return f"{limits.images} images are the most"
-    most = limits.text if kind == "text" else limits.image
+    if kind == "image" and images >= MOST_IMAGES:
+        return f"{MOST_IMAGES} images are the most"
+    most = limits.kb * 1024 if kind == "text" else IMAGE_BYTES
     return f"{_kb(one.size)}; {_kb(most)} are the most" if one.size > most else ""
 
 
@@ -130,7 +123,9 @@ async def _read(one: discord.Attachment, kind: Kind | None, author: str | None, 
     text = decoded(data)
     if text is None:
         return Attachment(one.filename, unread="not text", author=author)
-    return Attachment(one.filename, text, unread="" if text.strip() else "empty", author=author)
+    if not text.strip():
+        return Attachment(one.filename, unread="empty", author=author)
+    return Attachment(one.filename, text, author=author)
 
 
 def _kb(size: int) -> str:

@@ -153,7 +153,7 @@ class Client(discord.AutoShardedClient):
         """Return what is attached to messages; replied: and to the one that the first replies to."""
         assert self.user is not None
         other = intake.replied_to(messages[0], self.user) if replied else None
-        limits = attachments.limits(self._settings.attachments_kb, sees=self._engine.sees)
+        limits = attachments.Limits(self._settings.attachments_kb, self._engine.sees)
         return await attachments.read(messages, limits, other)
 
     def _incoming(
