@@ -11,6 +11,7 @@ import yarl
 from bot.engine import Engine
 from bot.errors import Unconfigured
 from bot.platforms.discord.client import Client
+from bot.service import Service
 from bot.settings import Settings
 from memory.memory import Memory
 
@@ -30,7 +31,7 @@ def token(settings: Settings) -> str:
     return found
 
 
-async def serve(engine: Engine, memory: Memory, settings: Settings, ending: asyncio.Event) -> None:
+async def serve(engine: Engine, memory: Memory, service: Service, settings: Settings, ending: asyncio.Event) -> None:
     """Be online until `ending` is set; then answer what is under way.
 
     Raises Unconfigured where Discord refuses the token, or the intent that it asks for.
@@ -40,7 +41,7 @@ async def serve(engine: Engine, memory: Memory, settings: Settings, ending: asyn
         discord.http.Route.BASE = settings.discord_api.rstrip("/")
     intents = discord.Intents.default()
     intents.message_content = settings.discord_message_content
-    client = Client(engine, memory, settings, intents)
+    client = Client(engine, memory, service, settings, intents)
     running = asyncio.create_task(_online(client, secret, settings))
     stopping = asyncio.create_task(ending.wait())
     try:
