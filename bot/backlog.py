@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -74,6 +74,7 @@ class Backlog:
 
         What had been remembered without our knowing will be recognised by its id. due: as for `Memory.remember`.
         """
+        incoming = replace(incoming, attachments=())  # a thousand messages with images would fill the machine
         for entry in (
             _Entry(incoming, heard, written, due),
             *(_Entry(incoming, turn, due=due) for turn in said),

@@ -66,6 +66,7 @@ def message_cost(text: str, tokenizer: Tokenizer) -> int:
     return PER_MESSAGE + tokenizer.count(text)
 
 
-def prompt_cost(messages: Sequence[Message], tokenizer: Tokenizer) -> int:
-    """Return the tokens of a whole prompt."""
-    return PER_PROMPT + sum(message_cost(message.content, tokenizer) for message in messages)
+def prompt_cost(messages: Sequence[Message], tokenizer: Tokenizer, image_tokens: int = 0) -> int:
+    """Return the tokens of a whole prompt. image_tokens: what each image in it takes."""
+    images = sum(len(message.images) for message in messages)
+    return PER_PROMPT + images * image_tokens + sum(message_cost(message.content, tokenizer) for message in messages)

@@ -21,7 +21,7 @@ class Asked:
     """A message that is to be answered, or a burst of them: the first one's id, everything they say.
 
     origin: the platform's own message. already: where parts of the answer stand. messages: those of the burst. anew: it
-    has had an answer, or the beginning of one.
+    has had an answer, or the beginning of one. origins: the platform's own messages of a burst, as it was at first.
     """
 
     incoming: Incoming
@@ -29,6 +29,7 @@ class Asked:
     already: tuple[Receipt, ...] = ()
     messages: tuple[Incoming, ...] = ()
     anew: bool = False
+    origins: tuple[Any, ...] = ()
 
     @property
     def id(self) -> str:
@@ -42,7 +43,7 @@ class Asked:
 
     def saying(self, messages: tuple[Incoming, ...]) -> "Asked":
         """Return the same with other messages; the first must be the same one."""
-        text = "\n".join(one.text for one in messages)
+        text = "\n".join(one.text for one in messages if one.text)
         return replace(self, messages=messages, incoming=replace(self.incoming, text=text))
 
     def reworded(self, message: str, text: str) -> "Asked":
@@ -193,7 +194,7 @@ class Conversation:
         if not others:
             return asked
         messages = tuple(one.incoming for one in (asked, *others))
-        asked = asked.saying(messages)
+        asked = replace(asked.saying(messages), origins=tuple(one.origin for one in (asked, *others)))
         await self._engine.join(asked.incoming, messages[1:])
         return asked
 

@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from bot import why
+from bot.apps import attached
 from bot.apps.chat import ChatApp, heard, replied
 from bot.backlog import Backlog
 from bot.delivery.receipts import Receipt
@@ -108,6 +109,10 @@ class Engine:
                 async for event in events:
                     yield event
 
+    async def sees(self, scope: Scope) -> bool:
+        """Tell whether images are looked at where something is said."""
+        return (await self._apps(scope)).sees
+
     async def done(self, incoming: Incoming) -> None:
         """Tell that nothing more is to be done about a message: its answer is shown, or it needs none."""
         await self._leases.let_go(incoming)
@@ -188,7 +193,7 @@ class Engine:
         batch = self._memory.batch()
         self._ledger.reword(batch, incoming)
         await batch.send()
-        return await self._memory.edit(incoming.scope, incoming.id, incoming.text)
+        return await self._memory.edit(incoming.scope, incoming.id, heard(incoming).text)
 
     async def reopen(self, incoming: Incoming) -> None:
         """Let a message be answered anew, as it says now; the answer it had is forgotten. Raises RedisError."""
@@ -356,6 +361,7 @@ def _clean(incoming: Incoming) -> Incoming:
         text=readable(incoming.text),
         author=readable(incoming.author),
         context=[Seen(readable(seen.author), readable(seen.text)) for seen in incoming.context],
+        attachments=[attached.storable(one) for one in incoming.attachments],
     )
 
 

@@ -7,18 +7,21 @@ message at a time.
 
 Beside its state an event holds which messages of the platform its reply stands in (`part:0`, `part:1` ...), which other
 messages were answered with it, as one burst, and what its answer was made from: names, no text.
+
+Attached texts are kept with a message until it is answered, images are not: whoever answers it in another's place does
+so without them, and tells their names.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import structlog
 
 from bot.delivery.receipts import Receipt
-from bot.records import Incoming, Seen
+from bot.records import Attachment, Incoming, Seen
 from memory import turns
 from memory.batch import Answer, Batch
 from memory.keys import EVENT_TTL, NOTE_TTL, Keys
@@ -293,7 +296,11 @@ def _told(reply: Mapping[bytes, bytes]) -> Told:
 
 
 def _payload(incoming: Incoming) -> str:
-    return json.dumps(asdict(incoming), ensure_ascii=False)
+    kept = [
+        one if one.image is None else replace(one, image=None, unread="lost when the bot was interrupted")
+        for one in incoming.attachments
+    ]
+    return json.dumps(asdict(replace(incoming, attachments=kept)), ensure_ascii=False)
 
 
 def _readable(payloads: Sequence[bytes]) -> list[Incoming]:
@@ -310,4 +317,6 @@ def _read(payload: bytes) -> Incoming:
     found: dict[str, Any] = json.loads(payload)
     scope = found.pop("scope")
     context = [Seen(**seen) for seen in found.pop("context")]
-    return Incoming(scope=Scope(**{**scope, "audience": Audience(scope["audience"])}), context=context, **found)
+    attachments = [Attachment(**one) for one in found.pop("attachments", ())]
+    whole = Scope(**{**scope, "audience": Audience(scope["audience"])})
+    return Incoming(scope=whole, context=context, attachments=attachments, **found)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.models.base import Piece
+from bot.models.base import Image, Piece
 from memory.records import Recalled, Status, Turn
 from memory.scope import Scope
 
@@ -17,10 +17,26 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a message: a text, an image, or neither.
+
+    unread: why it is not, or not wholly, read; a few words for people. author: whose it is where it came with another
+    message, the one replied to: then it is shown and not remembered.
+    """
+
+    name: str
+    text: str | None = None
+    image: Image | None = None
+    unread: str = ""
+    author: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Incoming:
     """A message addressed to the bot.
 
     id: the platform's, unique in its conversation. sent_at: milliseconds since 1970, UTC. timezone: the person's.
+    text: may be empty where something is attached.
     """
 
     id: str
@@ -30,6 +46,7 @@ class Incoming:
     sent_at: int
     timezone: str = "UTC"
     context: Sequence[Seen] = ()
+    attachments: Sequence[Attachment] = ()
 
 
 @dataclass(frozen=True, slots=True)

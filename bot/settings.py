@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     reply_tokens: int | None = Field(
         None, ge=16, description="the most a reply may take; default 2000, 120 for the small model that ships"
     )
+    images: Literal["auto", "yes", "no"] = Field(
+        "auto", description="show attached images to the model; auto: where its name says that it sees"
+    )
     threads: int = Field(1, ge=1, description="CPU threads for the local chat model; more pays on an idle machine only")
 
     openai_api_key: SecretStr | None = Field(
@@ -177,6 +180,7 @@ class Settings(BaseSettings):
     discord_message_content: bool = Field(
         True, description="ask Discord for what messages say that do not address the bot (a privileged intent)"
     )
+    attachments_kb: int = Field(200, ge=1, le=10_000, description="KB of an attached text file, at most")
     discord_api: str | None = Field(None, description="another address of Discord's API, for tests")
     slack_bot_token: SecretStr | None = Field(
         None, validation_alias="SLACK_BOT_TOKEN", description="the Slack app's bot token, xoxb-"

@@ -252,7 +252,12 @@ async def chat_model(settings: Settings, progress: Progress) -> ChatModel:
     from bot.models.openai_chat import OpenAIChat  # heavy
 
     name = settings.chat_model or DEFAULT_CHAT_MODEL
-    return OpenAIChat(endpoint(settings, settings.chat_provider), name, context_window=settings.context_window)
+    return OpenAIChat(
+        endpoint(settings, settings.chat_provider),
+        name,
+        context_window=settings.context_window,
+        images=settings.images,
+    )
 
 
 async def embed_provider(settings: Settings, client: "redis.asyncio.Redis", progress: Progress) -> Provider:

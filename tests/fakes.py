@@ -36,10 +36,12 @@ class ScriptedModel:
     """
 
     name = "scripted"
+    image_tokens = 100
 
-    def __init__(self, *script: object, context_window: int = 4000) -> None:
+    def __init__(self, *script: object, context_window: int = 4000, sees: bool = True) -> None:
         self.script = list(script)
         self.context_window = context_window
+        self.sees = sees
         self.tokenizer = WordTokenizer()
         self.prompts: list[list[Message]] = []
         self.cancelled = 0

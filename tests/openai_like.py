@@ -1,7 +1,9 @@
 """A server that speaks OpenAI's API on loopback: it answers by a rule of the test's, as slowly as wanted."""
 
 import asyncio
+import base64
 import json
+import re
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -34,7 +36,7 @@ class OpenAILike:
         self.let_go: asyncio.Event | None = None
 
     async def __aenter__(self) -> "OpenAILike":
-        app = web.Application()
+        app = web.Application(client_max_size=50 * 1024 * 1024)  # OpenAI's for a request with images
         app.router.add_post("/{path:.*}", self._serve)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
@@ -49,7 +51,14 @@ class OpenAILike:
     @property
     def prompts(self) -> list[str]:
         """The prompts, each as one text."""
-        return ["\n".join(message["content"] for message in chat["messages"]) for chat in self.chats]
+        return ["\n".join(_text(message["content"]) for message in chat["messages"]) for chat in self.chats]
+
+    @property
+    def images(self) -> list[list[tuple[str, bytes]]]:
+        """The images of each prompt: what they are, and their bytes."""
+        contents = [[message["content"] for message in chat["messages"]] for chat in self.chats]
+        parts = [[part for one in some if isinstance(one, list) for part in one] for some in contents]
+        return [[_image(part["image_url"]) for part in some if part["type"] == "image_url"] for some in parts]
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -75,7 +84,7 @@ class OpenAILike:
                 await response.write(_event({"content": self.first}))
             if self.let_go is not None:
                 await self.let_go.wait()
-            answer = self.answer(self.prompts[-1] if not self.delay else body["messages"][-1]["content"])
+            answer = self.answer(self.prompts[-1] if not self.delay else _text(body["messages"][-1]["content"]))
             if not response.prepared:
                 await response.prepare(request)
             half = len(answer) // 2
@@ -85,6 +94,21 @@ class OpenAILike:
             return response
         finally:
             self.busy -= 1
+
+
+def _text(content: str | list[dict[str, Any]]) -> str:
+    """Return a message's text; raises KeyError where a part is none of those that OpenAI knows."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(part["text"] for part in content if part["type"] == "text")
+
+
+def _image(given: dict[str, str]) -> tuple[str, bytes]:
+    """Return what a data: URL holds, as OpenAI reads it."""
+    assert given["detail"] in ("auto", "high", "low")
+    found = re.fullmatch(r"data:(image/(?:png|jpeg|gif|webp));base64,(.+)", given["url"])
+    assert found
+    return found[1], base64.b64decode(found[2], validate=True)
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:

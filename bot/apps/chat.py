@@ -9,14 +9,15 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from bot import budget
+from bot.apps import attached
 from bot.apps.history import History
 from bot.apps.marks import plain
 from bot.apps.quoting import Speakers, asked, quoted, seen_name, speakers, spoken, unnamed
-from bot.errors import MessageTooLong
+from bot.errors import MessageTooLong, PromptRefused
 from bot.models.base import ChatModel, Finished, Message
 from bot.models.tokens import readable
 from bot.prompts import Prompts
-from bot.records import Answered, Event, Incoming, Notice, Seen, Tokens
+from bot.records import Answered, Attachment, Event, Incoming, Notice, Seen, Tokens
 from memory.memory import Glance, Memory
 from memory.pending import Due
 from memory.rank import SHARPNESS
@@ -28,6 +29,7 @@ from memory.scope import Scope
 LEAST_LIKELY, LEAST_LIKELY_SMALL = 0.003, 0.03
 
 BOT = "lorebot"  # the person that the bot's own turns carry
+ATTACHED = 0.9  # of what the message leaves of a prompt may be taken by what is attached to it
 LEAST_MESSAGE = 64  # tokens; a message cut shorter than this can't be answered
 
 
@@ -55,7 +57,10 @@ class ChatOptions:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt and what went into it. cut: tokens of the message that were left out. told: summaries."""
+    """A prompt and what went into it.
+
+    cut: tokens of the message that were left out. told: summaries. attachments: as far as they are shown.
+    """
 
     messages: tuple[Message, ...]
     recalled: tuple[Recalled, ...]
@@ -63,6 +68,7 @@ class Prompt:
     tokens: int
     cut: int = 0
     told: tuple[Recalled, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
 
 class ChatApp:
@@ -78,6 +84,11 @@ class ChatApp:
     def budget(self) -> int:
         """The tokens a prompt may take: its own limit, or what the reply leaves of the model's context."""
         return min(self._options.prompt_tokens, self._model.context_window - self._options.reply_tokens)
+
+    @property
+    def sees(self) -> bool:
+        """Whether the model sees images."""
+        return self._model.sees
 
     def check(self, incoming: Incoming) -> None:
         """Raise PromptError where the system prompt cannot be filled in, so that nothing is remembered in vain."""
@@ -122,7 +133,7 @@ class ChatApp:
     async def answer(self, incoming: Incoming, context: Context) -> AsyncIterator[Event]:
         """Stream the answer that the model gives with what memory gave.
 
-        Raises MessageTooLong, ModelError.
+        Images that the model refuses are left out, and said. Raises MessageTooLong, ModelError.
         """
         options = self._options
         prompt = self.compose(incoming, context)
@@ -130,18 +141,29 @@ class ChatApp:
             yield Notice(f"Your message is too long for the model: its last {prompt.cut:,} tokens were left out.")
         said: list[str] = []
         finished = Finished()
-        async with aclosing(self._model.stream(prompt.messages, max_tokens=options.reply_tokens)) as pieces:  # type: ignore[type-var]
-            async for piece in pieces:
-                if isinstance(piece, Finished):
-                    finished = piece
-                else:
-                    said.append(piece.text)
-                    yield piece
+        try:
+            async with aclosing(self._model.stream(prompt.messages, max_tokens=options.reply_tokens)) as pieces:  # type: ignore[type-var]
+                async for piece in pieces:
+                    if isinstance(piece, Finished):
+                        finished = piece
+                    else:
+                        said.append(piece.text)
+                        yield piece
+        except PromptRefused:
+            if said or not any(message.images for message in prompt.messages):
+                raise
+            blind = replace(incoming, attachments=attached.unseen(incoming.attachments, "the model refuses it"))
+            async with aclosing(self.answer(blind, context)) as events:  # type: ignore[type-var]
+                async for event in events:
+                    yield event
+            return
         text = "".join(said)
         if not text.strip():
             yield Notice("The model answered with nothing.")
         if finished.cut:
             yield Notice(f"The answer was cut at {options.reply_tokens:,} tokens.")
+        if unread := attached.notice(incoming.attachments, prompt.attachments):
+            yield Notice(unread)
         yield Answered(
             answer=text,
             turn_id=incoming.id,
@@ -159,11 +181,12 @@ class ChatApp:
     def compose(self, incoming: Incoming, context: Context) -> Prompt:
         """Return the prompt: the stable part first, then the window, then the message with what was recalled.
 
-        The message comes first, then the window and what was recalled share what is left; with a history, the window
-        comes before summaries and what was recalled, as it shows what stands nowhere else. It never takes more than the
-        budget. Raises MessageTooLong where the context is too small for any message.
+        The message comes first, then what is attached to it; the window and what was recalled share what is left. With
+        a history, the window comes before summaries and what was recalled, as it shows what stands nowhere else. It
+        never takes more than the budget. Raises MessageTooLong where the context is too small for any message.
         """
-        incoming = replace(incoming, context=self._shown(incoming))
+        given = incoming.attachments
+        incoming = replace(incoming, context=self._shown(incoming), attachments=())
         recent = [
             turn
             for turn in context.recent
@@ -178,6 +201,10 @@ class ChatApp:
             count = self._model.tokenizer.count
             cut = max(count(words) - count(unnamed(text, _asker(incoming, who))), 1)
         room = self.budget - self._cost([system, self._message(incoming, text, (), who)])
+        if given:
+            shown = attached.fitted(given, int(room * ATTACHED), self._model)
+            incoming = replace(incoming, attachments=shown)
+            room = self.budget - self._cost([system, self._message(incoming, text, (), who)])
         pool = [one for one in context.recalled if self._quotable(one, text if cut else words)]
         window = self._newest(recent, room if self._options.history else room // 2, who)
         told = self._fitting_summaries(context.recalled, room - self._spent(window, who), incoming)
@@ -194,15 +221,18 @@ class ChatApp:
                 self._message(incoming, text, recalled, who, told),
             )
             tokens = self._cost(messages)
-            if tokens <= self.budget or not (recalled or told or window):
-                return Prompt(messages, tuple(recalled), tuple(window), tokens, cut, tuple(told))
+            files = tuple(incoming.attachments)
+            if tokens <= self.budget or not (recalled or told or window or files):
+                return Prompt(messages, tuple(recalled), tuple(window), tokens, cut, tuple(told), files)
             if recalled:
                 recalled.pop()  # the lowest ranked
             elif told:
                 told.pop()
                 system = self._system(incoming, who, told)
-            else:
+            elif window:
                 window.pop(0)  # the oldest
+            else:
+                incoming = replace(incoming, attachments=files[:-1])
 
     def _system(self, incoming: Incoming, who: Speakers, told: Sequence[Recalled] = ()) -> Message:
         now = datetime.fromtimestamp(incoming.sent_at / 1000, ZoneInfo(incoming.timezone))
@@ -243,7 +273,9 @@ class ChatApp:
                 recalled=quotes,
                 history="" if self._prompts.takes("chat", "history") else _history(told, zone),
                 context=[{"author": seen_name(seen), "quote": quoted(seen.text)} for seen in incoming.context],
+                files=attached.listed(incoming.attachments),
             ),
+            tuple(one.image for one in incoming.attachments if one.image is not None),
         )
 
     def _shown(self, incoming: Incoming) -> list[Seen]:
@@ -326,18 +358,18 @@ class ChatApp:
         return sum(6 + count(f"{day(one.turn, zone)}, {who.name(one.turn)}: {quoted(one.excerpt)}") for one in recalled)
 
     def _cost(self, messages: Sequence[Message]) -> int:
-        return budget.prompt_cost(messages, self._model.tokenizer)
+        return budget.prompt_cost(messages, self._model.tokenizer, self._model.image_tokens)
 
 
 def heard(incoming: Incoming) -> Turn:
-    """Return the turn that an incoming message is."""
+    """Return the turn that an incoming message is, with what is attached to it by name and beginning."""
     return Turn(
         id=incoming.id,
         conversation=incoming.scope.conversation,
         person=incoming.scope.person,
         author=incoming.author,
         role="user",
-        text=incoming.text,
+        text=attached.remembered(incoming),
         sent_at=incoming.sent_at,
     )
 

@@ -24,7 +24,7 @@ _OPENS = tuple("#[<*{`")  # how headings, tags and objects begin
 _ROLES = frozenset(
     "system assistant user developer tool human ai role ipython instruction instructions response "
     "systemprompt systemmessage frommemory alsoonthescreen whatwassaidbefore summariesofwhatwassaidbefore "
-    "answerinonesentence".split()
+    "attachedfiles answerinonesentence".split()
 )
 # Cyrillic and Greek letters that look like Latin ones.
 _LOOKALIKES = str.maketrans("аеорсухѕіјкмнтвαεικνορτυχ", "aeopcyxsijkmhtbaeikvoptux")

@@ -1,18 +1,27 @@
-"""What the bot asks of a model: stream a chat reply, count tokens, embed texts."""
+"""What the bot asks of a model: stream a chat reply, count tokens, see images."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Role = Literal["system", "user", "assistant"]
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """An image as it came: PNG, JPEG, GIF or WebP. media_type: such as image/png."""
+
+    data: bytes = field(repr=False)
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a prompt."""
+    """One message of a prompt. images: shown with it, to models that see."""
 
     role: Role
     content: str
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,16 @@ class ChatModel(Protocol):
     @property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that prompts are budgeted with."""
+        ...
+
+    @property
+    def sees(self) -> bool:
+        """Whether the model takes images."""
+        ...
+
+    @property
+    def image_tokens(self) -> int:
+        """The tokens that one image takes of the context, at most."""
         ...
 
     def stream(self, messages: Sequence[Message], *, max_tokens: int) -> AsyncIterator[Piece | Finished]:

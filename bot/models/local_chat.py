@@ -66,6 +66,16 @@ class LocalChat:
         """The model's own tokenizer, or a bound of it (see gguf_tokens). Reads the file. Raises WeightsError."""
         return gguf_tokens.tokenizer(self._file)
 
+    @property
+    def sees(self) -> bool:
+        """Whether the model takes images: it is loaded without what would read them."""
+        return False
+
+    @property
+    def image_tokens(self) -> int:
+        """The tokens that one image takes, at most: none is shown."""
+        return 0
+
     async def stream(self, messages: Sequence[Message], *, max_tokens: int) -> AsyncIterator[Piece | Finished]:
         """Yield the reply piece by piece, then one Finished; closing the iterator stops the model at once.
 

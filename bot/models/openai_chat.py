@@ -1,23 +1,25 @@
 """Chat with any model that speaks OpenAI's API: OpenAI, Azure, Ollama, LM Studio, llama.cpp, vLLM."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from json import JSONDecodeError
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 
 from openai import APIError, AsyncOpenAI, AsyncStream, BadRequestError, UnprocessableEntityError
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 from openai.types.chat.chat_completion_chunk import ChoiceDelta
 
-from bot.models.base import Finished, Message, Piece, Tokenizer
+from bot.models.base import Finished, Image, Message, Piece, Tokenizer
 from bot.models.connections import Connections
 from bot.models.dialect import LIMITS, Dialect
 from bot.models.endpoint import Endpoint
 from bot.models.faults import Faults
 from bot.models.openai_tokens import TiktokenTokenizer
+from bot.models.sight import UNKNOWN, Images, sight
 from bot.models.tokens import readable
 from bot.models.windows import context_window as usual_window
 
@@ -38,7 +40,10 @@ class Part:
 
 
 class OpenAIChat:
-    """Streams replies of a model, or of Azure's deployment, called `name`. extra: what else every request says."""
+    """Streams replies of a model, or of Azure's deployment, called `name`.
+
+    images: whether it sees; auto goes by its name. extra: what else every request says.
+    """
 
     def __init__(
         self,
@@ -47,6 +52,7 @@ class OpenAIChat:
         *,
         context_window: int | None = None,
         tokenizer: Tokenizer | None = None,
+        images: Images = "auto",
         extra: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self._endpoint = endpoint
@@ -54,6 +60,7 @@ class OpenAIChat:
         self._name = name
         self._context_window = context_window or usual_window(name)
         self._tokenizer = tokenizer or TiktokenTokenizer.for_model(name)
+        self._sight = sight(name, images)
         self._extra = dict(extra)
         self._faults = Faults(endpoint, name, variable=endpoint.chat_variable)
         self._dialect = Dialect("max_completion_tokens" if endpoint.is_openai else "max_tokens")
@@ -72,6 +79,16 @@ class OpenAIChat:
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that prompts are budgeted with."""
         return self._tokenizer
+
+    @property
+    def sees(self) -> bool:
+        """Whether the model takes images."""
+        return self._sight is not None
+
+    @property
+    def image_tokens(self) -> int:
+        """The tokens that one image takes, at most."""
+        return (self._sight or UNKNOWN).tokens
 
     async def stream(self, messages: Sequence[Message], *, max_tokens: int) -> AsyncIterator[Piece | Finished]:
         """Yield the reply piece by piece, then one Finished; closing the iterator closes the connection.
@@ -111,7 +128,7 @@ class OpenAIChat:
 
     async def _asked(self, client: AsyncOpenAI, messages: Sequence[Message], max_tokens: int) -> Chunks:
         """Send the prompt, again in another dialect where the server does not know a parameter."""
-        prompt = [{"role": message.role, "content": readable(message.content)} for message in messages]
+        prompt = [{"role": message.role, "content": self._content(message)} for message in messages]
         tried: set[Dialect] = set()
         while True:
             tried.add(self._dialect)
@@ -131,6 +148,15 @@ class OpenAIChat:
                 self._dialect = other
             except APIError as error:
                 raise self._faults.before_reply(error) from error
+
+    def _content(self, message: Message) -> str | list[dict[str, Any]]:
+        """Return a message's text, in parts where it has images."""
+        text = readable(message.content)
+        if not message.images:
+            return text
+        detail = (self._sight or UNKNOWN).detail
+        shown = [{"type": "image_url", "image_url": {"url": _data(one), "detail": detail}} for one in message.images]
+        return [{"type": "text", "text": text}, *shown]
 
     async def _next(self, chunks: Chunks) -> Part:
         """Return the next part of the reply; pings and empty chunks are none, so they don't hold off the timeout."""
@@ -158,6 +184,10 @@ class OpenAIChat:
                     tokens = _read(await anext(chunks)).tokens or tokens
         except (StopAsyncIteration, TimeoutError, APIError, *MALFORMED):
             return tokens
+
+
+def _data(image: Image) -> str:
+    return f"data:{image.media_type};base64,{base64.b64encode(image.data).decode()}"
 
 
 def _read(chunk: ChatCompletionChunk) -> Part:

@@ -169,6 +169,7 @@ class Models:
             self._endpoint(named, shape, "chat"),
             name,
             context_window=shape.context_window,
+            images=shape.images,
             tokenizer=await asyncio.to_thread(TiktokenTokenizer.for_model, name),  # reads files
             extra=shape.chat.passed,
         )

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from bot.errors import ObjectError
+from bot.models.sight import Images
 
 MOST_K = 1000
 
@@ -124,6 +125,7 @@ class OpenAI(Parameters):
     embedding: Embedding = Embedding()
     http: Http = Http()
     context_window: int | None = Field(default=None, ge=512)
+    images: Images = "auto"  # whether it sees them; auto: where its name says so
 
 
 class AzureOpenAI(Parameters):
@@ -139,6 +141,7 @@ class AzureOpenAI(Parameters):
     embedding: Passed = Passed()
     http: Http = Http()
     context_window: int | None = Field(default=None, ge=512)
+    images: Images = "auto"
 
     @model_validator(mode="after")
     def _somewhere(self) -> "AzureOpenAI":

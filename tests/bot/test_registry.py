@@ -110,6 +110,14 @@ async def test_two_that_create_at_once_leave_one_object(registry):
     assert sum(one.made for one in made) == 1
 
 
+async def test_whether_a_named_model_sees_goes_by_its_name_or_by_what_is_said(registry):
+    for name, chat, images in (("a", "gpt-4o", "auto"), ("b", "my-model", "auto"), ("c", "my-model", "yes")):
+        await registry.models.create(name, {"chat": {"model": chat}, "images": images})
+    assert [(await registry.models.chat(LlmRef(key=name))).sees for name in "abc"] == [True, False, True]
+    with pytest.raises(ObjectError, match="images"):
+        await registry.models.create("d", {"images": "sometimes"})
+
+
 async def test_an_object_ends_when_it_is_told_to(registry, client, keys):
     await registry.models.create("gpt", {})
     assert await registry.objects.expires("gpt") is None

@@ -5,6 +5,7 @@ client.py        events of Discord in, the engine's answers out
 talks.py         the conversations that are going on, one a channel
 buttons.py       what stands below an answer to press
 intake.py        which messages are addressed to the bot, and what a person there would see
+attachments.py   what is attached to messages, read at once
 audience.py      who can read a channel
 outlet.py        where a reply goes
 permissions.py   what the bot may do, and whether it may answer somewhere

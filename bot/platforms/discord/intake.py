@@ -38,6 +38,12 @@ def named(message: discord.Message, me: discord.ClientUser) -> bool:
     return any(user.id == me.id for user in message.mentions) or (own is not None and own in message.role_mentions)
 
 
+def replied_to(message: discord.Message, me: discord.ClientUser) -> discord.Message | None:
+    """Return the message of somebody else that a message replies to, where Discord tells it."""
+    replied = message.reference.resolved if message.reference else None
+    return replied if isinstance(replied, discord.Message) and replied.author.id != me.id else None
+
+
 def words(message: discord.Message, me: discord.ClientUser) -> str:
     """Return what a message says, other mentions by their names, that of the bot left out."""
     own = message.guild.self_role if message.guild else None

@@ -1,6 +1,7 @@
 """The conversations that are going on, one a channel, and how their answers are shown."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,10 +14,10 @@ from bot.delivery.parts import DISCORD
 from bot.delivery.stream import Style
 from bot.engine import Engine
 from bot.limits import Limits
-from bot.platforms.discord import buttons, intake
+from bot.platforms.discord import attachments, buttons, intake
 from bot.platforms.discord.audience import scope
 from bot.platforms.discord.outlet import Outlet, partial
-from bot.records import Incoming
+from bot.records import Attachment, Incoming
 from bot.replies import Replies
 from bot.settings import Settings
 from memory.errors import LoreError
@@ -98,10 +99,13 @@ class Talks:
         burst = await self._engine.burst(incoming.scope, incoming.id)
         if burst.first != incoming.id:
             burst = await self._engine.burst(incoming.scope, burst.first)
+        messages = [message]
         if burst.others:
-            texts = [await self._text(message, one) for one in (burst.first, *burst.others)]
-            incoming = replace(incoming, id=burst.first, text="\n".join(filter(None, texts)))
-        await self._engine.edited(incoming)
+            found = [await self._found(message, one) for one in (burst.first, *burst.others)]
+            messages = [one for one in found if one is not None]
+            text = "\n".join(filter(None, (intake.words(one, self._me) for one in messages)))
+            incoming = replace(incoming, id=burst.first, text=text)
+        await self._engine.edited(replace(incoming, attachments=await self._attached(incoming, messages)))
 
     async def drain(self, seconds: float) -> None:
         """Wait for what is being answered, so many seconds at most, and stop the rest."""
@@ -116,21 +120,36 @@ class Talks:
         if isinstance(message, discord.Message) and not asked.incoming.context:
             seen = tuple(await intake.seen(message))
             asked = replace(asked, incoming=replace(asked.incoming, context=seen))
+        if isinstance(message, discord.Message):
+            messages = [one for one in asked.origins or (message,) if str(one.id) in asked.ids]
+            files = await self._attached(asked.incoming, messages, intake.replied_to(message, self._me))
+            asked = replace(asked, incoming=replace(asked.incoming, attachments=files))
         asker = int(asked.incoming.scope.person)
         outlet = Outlet(channel, message, lambda controls: buttons.view(controls, asked.id, asker))
         await self._replies.give(asked, outlet, str(channel.id))
 
-    async def _text(self, message: discord.Message, one: str) -> str:
-        """Return what another message of the same channel says; nothing where it is gone."""
+    async def _attached(
+        self, incoming: Incoming, messages: Sequence[discord.Message], replied: discord.Message | None = None
+    ) -> tuple[Attachment, ...]:
+        """Return what is attached to messages, and to the one they reply to."""
+        if not any(one.attachments for one in (*messages, *([replied] if replied else []))):
+            return ()
+        limits = attachments.Limits(self._settings.attachments_kb, await self._engine.sees(incoming.scope))
+        return await attachments.read(messages, limits, replied)
+
+    async def _found(self, message: discord.Message, one: str) -> discord.Message | None:
+        """Return another message of the same channel; None where it is gone."""
         if str(message.id) == one:
-            found = message
-        else:
-            try:
-                found = await partial(message.channel, int(one)).fetch()
-            except discord.HTTPException:
-                return ""
+            return message
+        try:
+            return await partial(message.channel, int(one)).fetch()
+        except discord.HTTPException:
+            return None
+
+    @property
+    def _me(self) -> discord.ClientUser:
         assert self._client.user is not None
-        return intake.words(found, self._client.user)
+        return self._client.user
 
 
 async def _typing(channel: "discord.abc.MessageableChannel") -> None:
