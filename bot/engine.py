@@ -234,7 +234,7 @@ class Engine:
             incoming,
             text=readable(incoming.text),
             author=readable(incoming.author),
-            context=[Seen(readable(seen.author), readable(seen.text)) for seen in incoming.context],
+            context=[Seen(readable(seen.author), readable(seen.text), seen.id) for seen in incoming.context],
         )
 
 

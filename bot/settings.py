@@ -5,13 +5,13 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import platformdirs
 import tzlocal
 from pydantic import AliasChoices, AliasPath, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.errors import SettingsError
 from memory.words import languages
@@ -153,6 +153,12 @@ class Settings(BaseSettings):
     discord_message_content: bool = Field(
         True, description="ask Discord for what messages say that do not address the bot (a privileged intent)"
     )
+    discord_join: Annotated[frozenset[int], NoDecode] = Field(
+        frozenset(), description="ids of channels, comma separated, in which the bot always answers unasked"
+    )
+    forget_left: Literal["keep", "forget"] = Field(
+        "keep", description="what becomes of the memory of a server that the bot has left: keep or forget"
+    )
     discord_api: str | None = Field(None, description="another address of Discord's API, for tests")
     slack_bot_token: SecretStr | None = Field(
         None, validation_alias="SLACK_BOT_TOKEN", description="the Slack app's bot token, xoxb-"
@@ -172,6 +178,15 @@ class Settings(BaseSettings):
         if path is not None and not path.is_dir():
             raise ValueError("no such folder")
         return path
+
+    @field_validator("discord_join", mode="before")
+    @classmethod
+    def _ids(cls, ids: Any) -> Any:
+        if not isinstance(ids, str):
+            return ids
+        if not all(one.strip().isdecimal() for one in ids.split(",")):
+            raise ValueError("ids of channels, comma separated, such as 1234567890,1234567891")
+        return frozenset(int(one) for one in ids.split(","))
 
     @field_validator("language")
     @classmethod

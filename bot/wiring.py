@@ -18,6 +18,7 @@ from bot.apps.chat import ChatApp, ChatOptions
 from bot.engine import Engine
 from bot.errors import ReplyBroken
 from bot.ledger import Ledger
+from bot.listening import Listening
 from bot.models import weights
 from bot.models.base import ChatModel
 from bot.prompts import Prompts
@@ -56,6 +57,7 @@ class Bot:
     memory: Memory
     model: ChatModel
     engine: Engine
+    listening: Listening
 
     async def ask(self, scope: Scope, text: str) -> Answered:
         """Say something and return the whole answer; both are remembered.
@@ -81,12 +83,13 @@ async def bot(settings: Settings, progress: Progress = index.silent) -> AsyncIte
         warming = asyncio.create_task(model.warm())
         stack.push_async_callback(_warmed, warming)
         app = ChatApp(memory, model, prompts(settings), chat_options(settings))
-        ledger = Ledger(memory.keys, owner=str(ULID()))
+        owner = str(ULID())
+        ledger = Ledger(memory.keys, owner)
         engine = Engine(memory, app, ledger, name=settings.name, max_message=settings.max_message)
         stack.push_async_callback(_last_try, engine)
         keeping_up = asyncio.create_task(upkeep.keep_up(memory, engine.backlog))
         stack.push_async_callback(tasks.ended, keeping_up)
-        yield Bot(settings, memory, model, engine)
+        yield Bot(settings, memory, model, engine, Listening(memory, owner))
 
 
 @asynccontextmanager

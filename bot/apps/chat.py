@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence, Set
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -161,12 +161,12 @@ class ChatApp:
         comes before summaries and what was recalled, as it shows what stands nowhere else. It never takes more than the
         budget. Raises MessageTooLong where the context is too small for any message.
         """
-        incoming = replace(incoming, context=self._shown(incoming))
         recent = [
             turn
             for turn in context.recent
             if plain(turn.text).strip() and turn.role != "system" and not self._own(turn)
         ]
+        incoming = replace(incoming, context=self._shown(incoming, {turn.id for turn in recent}))
         who = speakers(incoming, recent, [one.turn for one in context.recalled], self._options.name)
         system = self._system(incoming, who)
         words = plain(incoming.text)
@@ -176,7 +176,9 @@ class ChatApp:
             count = self._model.tokenizer.count
             cut = max(count(words) - count(unnamed(text, _asker(incoming, who))), 1)
         room = self.budget - self._cost([system, self._message(incoming, text, (), who)])
-        pool = [one for one in context.recalled if self._quotable(one, text if cut else words)]
+        seen = {one.id for one in incoming.context}
+        found = [one for one in context.recalled if one.turn.id not in seen]
+        pool = [one for one in found if self._quotable(one, text if cut else words)]
         window = self._newest(recent, room if self._options.history else room // 2, who)
         told = self._fitting_summaries(context.recalled, room - self._spent(window, who), incoming)
         if told:
@@ -243,10 +245,13 @@ class ChatApp:
             ),
         )
 
-    def _shown(self, incoming: Incoming) -> list[Seen]:
-        """Return what fits of the screen around the message, into a quarter of the budget; the latest is kept."""
+    def _shown(self, incoming: Incoming, elsewhere: Set[str]) -> list[Seen]:
+        """Return what fits of the screen around the message, into a quarter of the budget; the latest is kept.
+
+        elsewhere: the turns that the window shows.
+        """
         count = self._model.tokenizer.count
-        latest = reversed(incoming.context)
+        latest = [seen for seen in reversed(incoming.context) if seen.id not in elsewhere]
         kept = budget.fit(latest, self.budget // 4, lambda seen: 6 + count(f"{seen_name(seen)}: {quoted(seen.text)}"))
         return kept[::-1]
 

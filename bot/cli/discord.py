@@ -25,4 +25,4 @@ async def command() -> None:
     async with AsyncExitStack() as stack:
         with starting() as progress:
             bot = await stack.enter_async_context(wiring.bot(config, progress))
-        await running.serve(bot.engine, bot.memory, config, signals.asked_to_end())
+        await running.serve(bot.engine, bot.memory, bot.listening, config, signals.asked_to_end())

@@ -10,6 +10,7 @@ import yarl
 
 from bot.engine import Engine
 from bot.errors import Unconfigured
+from bot.listening import Listening
 from bot.platforms.discord.client import Client
 from bot.settings import Settings
 from memory.memory import Memory
@@ -30,7 +31,9 @@ def token(settings: Settings) -> str:
     return found
 
 
-async def serve(engine: Engine, memory: Memory, settings: Settings, ending: asyncio.Event) -> None:
+async def serve(
+    engine: Engine, memory: Memory, listening: Listening, settings: Settings, ending: asyncio.Event
+) -> None:
     """Be online until `ending` is set; then answer what is under way.
 
     Raises Unconfigured where Discord refuses the token, or the intent that it asks for.
@@ -40,14 +43,15 @@ async def serve(engine: Engine, memory: Memory, settings: Settings, ending: asyn
         discord.http.Route.BASE = settings.discord_api.rstrip("/")
     intents = discord.Intents.default()
     intents.message_content = settings.discord_message_content
-    client = Client(engine, memory, settings, intents)
+    client = Client(engine, memory, listening, settings, intents)
     running = asyncio.create_task(_online(client, secret, settings))
     stopping = asyncio.create_task(ending.wait())
     try:
-        await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            running.result()
-        await client.drain(DRAIN)
+        async with listening:
+            await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()
+            await client.drain(DRAIN)
     finally:
         stopping.cancel()
         await client.close()
