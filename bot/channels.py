@@ -42,6 +42,7 @@ class Channels:
         self._unread: set[str] = set()
         self._changes = 0  # so many were made when all was read
         self._reading = asyncio.Lock()
+        self._away = False
 
     def of(self, scope: Scope) -> Channel:
         """Return what is switched on in a channel of a tenant that is watched, as last read."""
@@ -116,8 +117,11 @@ class Channels:
                     self._known[tenant] = answer.value
                 self._unread.discard(tenant)
             self._changes = changes.value
+            self._away = False
         except RedisError as error:
-            log.warning("channels not read", error=str(error))
+            if not self._away:
+                log.warning("channels not read", error=str(error))
+            self._away = True
 
 
 def place(scope: Scope) -> str:

@@ -111,6 +111,7 @@ class Lesson:
         self._report = report
         self._told = float("-inf")
         self._cursor = Cursor()
+        self._away = False
         self._oldest = 0  # milliseconds; what was said before is not kept
         scope = where()
         mine = self._memory.keys.tenant(scope.tenant)
@@ -134,10 +135,14 @@ class Lesson:
                     await self._end(f"I can't read what was said in this channel: {error}")
                     return
                 except (RedisError, DeliveryError) as error:
-                    log.warning("learning waits", conversation=self._conversation, error=str(error))
+                    if not self._away:
+                        log.warning("learning waits", conversation=self._conversation, error=str(error))
+                    self._away = True
                 await asyncio.sleep(self._pupil.again)
         except LoreError as error:
             log.error("learning ended", conversation=self._conversation, error=str(error))
+        except Exception as error:  # one job's own fault; what was said may be in the error's text
+            log.error("learning broken", conversation=self._conversation, error=type(error).__name__)
         finally:
             await tasks.whole(self._let_go())
 
@@ -199,7 +204,7 @@ class Lesson:
         batch = self._memory.batch(atomic=True)
         going = self._ask(batch, json.dumps(asdict(cursor)))
         await self._memory.remember(self._where(), new, batch=batch, live=True)
-        self._cursor = cursor
+        self._cursor, self._away = cursor, False
         return going.value == "ours"
 
     async def _go_on(self) -> str:

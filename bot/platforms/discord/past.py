@@ -57,7 +57,7 @@ async def past(channel: Readable, me: discord.ClientUser, name: str, after: str 
     The parts of a long answer are one. Raises DeliveryRefused where the bot may not look back, DeliveryError.
     """
     if not channel.permissions_for(channel.guild.me).read_message_history:
-        raise DeliveryRefused("give it the permission Read Message History")
+        raise DeliveryRefused("give me the permission Read Message History")
     start = discord.Object(int(after)) if after is not None else None
     answer: Said | None = None
     ended: datetime | None = None  # when the answer's last part was posted
