@@ -176,3 +176,13 @@ def test_lines_of_progress_tell_how_many_and_up_to_when():
     assert line(Progress(7, 7, upto, over=True, trouble="it was stopped"), "UTC").endswith(
         "3 May 2024: it was stopped."
     )
+
+
+async def test_in_a_direct_message_too_the_screen_has_the_ids_of_memory(server, place):
+    dm = server.dm(place.ada)
+    asked = server.say(dm, place.ada, "Who is Rex?")
+    server.talk.post(dm, server.me, Draft("My dog.", asked.id))
+    last = server.say(dm, place.ada, "Thanks")
+    channel = await (await place.client.fetch_user(place.ada.id)).create_dm()
+    seen = await intake.seen(await channel.fetch_message(last.id))
+    assert [one.id for one in seen] == [str(asked.id), answer_id(str(asked.id))]

@@ -5,4 +5,7 @@ client.py    events of Discord in, the engine's answers out
 intake.py    which messages are addressed to the bot, and what a person there would see
 audience.py  who can read a channel
 outlet.py    where a reply goes
+channels.py  what is switched on in a channel, and what is overheard there
+past.py      what was said in a channel before, as it is learned
+leaving.py   what becomes of memory where a channel, a thread or the bot's place in a server is gone
 """

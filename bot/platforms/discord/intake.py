@@ -75,7 +75,7 @@ async def seen(message: discord.Message, most: int = AMBIENT) -> list[Seen]:
 
 def turn_id(message: discord.Message) -> str:
     """Return the id of the turn that a message is, if it is remembered; an answer has that of its question."""
-    me = message.guild.me if message.guild else None
+    me = message.guild.me if message.guild else getattr(message.channel, "me", None)
     mine = me is not None and message.author.id == me.id
     if mine and message.reference is not None and message.reference.message_id is not None:
         return answer_id(str(message.reference.message_id))
