@@ -1,34 +1,27 @@
 """Events of Discord in, the engine's answers out."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing, suppress
+from contextlib import suppress
 
 import discord
 import structlog
 
-from bot.delivery.mentions import quiet_on_discord
-from bot.delivery.pace import Paces, SystemClock
-from bot.delivery.parts import DISCORD
-from bot.delivery.stream import Style, show
+from bot.apps.chat import BOT
+from bot.conversation import Asked
 from bot.engine import Engine
-from bot.errors import DeliveryError, MessageTooLong, ModelError
 from bot.listening import Listening
-from bot.models.base import Piece
 from bot.platforms.discord import channels, intake, leaving, past
 from bot.platforms.discord.audience import DIRECT, everyone_reads, scope, tenant
-from bot.platforms.discord.conversation import Conversation, Heard
-from bot.platforms.discord.outlet import NOBODY, Outlet
-from bot.records import Answered, Incoming, Notice, Seen
+from bot.platforms.discord.outlet import NOBODY
+from bot.platforms.discord.talks import Talks
 from bot.settings import Settings
 from memory.errors import LoreError
 from memory.memory import Memory
 from memory.records import Which
-from memory.scope import Operator
+from memory.scope import Audience, Operator, Scope
 
 log = structlog.get_logger()
 
-STYLE = Style(DISCORD, quiet=quiet_on_discord)
+BUSY = "I am still answering what was said before; please ask again in a moment."
 
 
 class Client(discord.AutoShardedClient):
@@ -48,8 +41,7 @@ class Client(discord.AutoShardedClient):
         self._memory = memory
         self._listening = listening
         self._settings = settings
-        self._paces = Paces(SystemClock())
-        self._conversations: dict[int, Conversation] = {}
+        self._talks = Talks(self, engine, settings)
         self._ending = False
 
     async def on_ready(self) -> None:
@@ -99,12 +91,10 @@ class Client(discord.AutoShardedClient):
         if not self._addressed(message):
             channels.overhear(self._listening, message, self.user)
             return
-        heard = Heard(message.id, message.author.id, intake.words(message, self.user), message)
-        if not self._conversation(message.channel).take(heard):
+        incoming = self._talks.incoming(message, intake.words(message, self.user))
+        if not self._talks.take(Asked(incoming, message), message.channel):
             with suppress(discord.HTTPException):
-                await message.reply(
-                    "I am still answering what was said before; please ask again in a moment.", mention_author=False
-                )
+                await message.reply(BUSY, mention_author=False)
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Answer an edited message anew where its answer is under way; else let memory hold what it says now."""
@@ -116,11 +106,11 @@ class Client(discord.AutoShardedClient):
                 await channels.reword(self._listening, message, self.user)
             return
         text = intake.words(message, self.user)
-        conversation = self._conversations.get(event.channel_id)
-        if conversation is not None and conversation.reword(event.message_id, text):
+        conversation = self._talks.of(event.channel_id)
+        if conversation is not None and conversation.reword(str(event.message_id), text):
             return
         with suppress(LoreError):
-            await self._engine.edited(self._incoming(message, text))
+            await self._talks.edited(message, text)
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
         """Forget a message that is gone, and stop answering it."""
@@ -133,59 +123,7 @@ class Client(discord.AutoShardedClient):
     async def drain(self, seconds: float) -> None:
         """Take no more messages, and answer those that came, so many seconds at most."""
         self._ending = True
-        running = [one.task for one in self._conversations.values()]
-        if running:
-            await asyncio.wait(running, timeout=seconds)
-        for one in list(self._conversations.values()):
-            await one.stop()
-
-    def _conversation(self, channel: "discord.abc.MessageableChannel") -> Conversation:
-        """Return the conversation of a channel; it ends by itself when nothing is left to answer."""
-        if channel.id not in self._conversations:
-            self._conversations[channel.id] = Conversation(
-                self._answer, lambda: self._conversations.pop(channel.id, None)
-            )
-        return self._conversations[channel.id]
-
-    async def _answer(self, heard: Heard) -> None:
-        """Show the answer to a message. Whoever reads it sees a calm sentence where it fails; the log has the rest."""
-        message = heard.message
-        incoming = self._incoming(message, heard.text, tuple(await intake.seen(message)))
-        outlet, pace = Outlet(message.channel, message), self._paces.of(str(message.channel.id))
-        try:
-            async with message.channel.typing(), aclosing(self._pieces(incoming, heard.again)) as pieces:  # type: ignore[type-var]
-                await show(pieces, outlet, incoming.id, STYLE, pace)
-        except (ModelError, MessageTooLong) as error:
-            log.warning("not answered", turn=incoming.id, error=str(error))
-        except DeliveryError as error:
-            log.warning("not delivered", turn=incoming.id, error=str(error))
-
-    async def _pieces(self, incoming: Incoming, again: bool) -> AsyncIterator[str]:
-        notices: list[str] = []
-        engine = self._engine
-        async with aclosing(engine.again(incoming) if again else engine.reply(incoming)) as events:  # type: ignore[type-var]
-            async for event in events:
-                match event:
-                    case Piece(text):
-                        yield text
-                    case Notice(text):
-                        notices.append(text)
-                    case Answered():
-                        pass
-        for notice in notices:
-            yield f"\n-# {notice}"
-
-    def _incoming(self, message: discord.Message, text: str, context: tuple[Seen, ...] = ()) -> Incoming:
-        narrow = self._settings.recall_from == "conversation"
-        return Incoming(
-            str(message.id),
-            scope(message.channel, message.author.id, narrow=narrow),
-            message.author.display_name,
-            text,
-            int(message.created_at.timestamp() * 1000),
-            self._settings.timezone,
-            context,
-        )
+        await self._talks.drain(seconds)
 
     async def _audiences(self, guild: discord.Guild) -> None:
         """Tell memory who reads a guild's channels; open threads follow theirs."""
@@ -201,22 +139,24 @@ class Client(discord.AutoShardedClient):
             log.warning("audience not told", channel=channel.id, error=str(error))
 
     async def _gone(self, guild_id: int | None, channel_id: int, messages: set[int]) -> None:
-        conversation = self._conversations.get(channel_id)
+        ids = {str(one) for one in messages}
+        conversation = self._talks.of(channel_id)
         if conversation is not None:
-            await conversation.withdraw(messages)
+            await conversation.withdraw(ids)
         whose = Operator(DIRECT if guild_id is None else f"discord:{guild_id}")  # the channel may be an archived thread
-        room, ids = str(channel_id), {str(one) for one in messages}
-        self._listening.overheard.withdraw(whose.tenant, room, ids)
+        here = Scope(whose.tenant, str(channel_id), BOT, Audience.PRIVATE)
+        self._listening.overheard.withdraw(here.tenant, here.conversation, ids)
         try:
-            await self._memory.forget(whose, Which(turns=tuple((room, one) for one in ids)))
+            firsts = {(await self._engine.burst(here, one)).first for one in ids}
+            await self._memory.forget(whose, Which(turns=tuple((here.conversation, one) for one in ids | firsts)))
         except LoreError as error:
             log.warning("not forgotten", error=str(error))
 
     async def _stop(self, *channel_ids: int) -> None:
         """Answer nothing more in these channels."""
         for one in channel_ids:
-            if one in self._conversations:
-                await self._conversations[one].stop()
+            if (conversation := self._talks.of(one)) is not None:
+                await conversation.stop()
 
     def _addressed(self, message: discord.Message) -> bool:
         assert self.user is not None
