@@ -4,10 +4,11 @@ from contextlib import AsyncExitStack
 
 import click
 
-from bot import observe, settings, wiring
+from bot import observe, settings
 from bot.cli.shared import asynchronous, starting
 from bot.platforms import signals
 from bot.platforms.discord import running
+from bot.registry import wiring
 
 
 @click.command()
@@ -24,5 +25,5 @@ async def command() -> None:
     running.token(config)
     async with AsyncExitStack() as stack:
         with starting() as progress:
-            bot = await stack.enter_async_context(wiring.bot(config, progress))
-        await running.serve(bot.engine, bot.memory, bot.listening, config, signals.asked_to_end())
+            bot, service = await stack.enter_async_context(wiring.serving(config, progress))
+        await running.serve(bot.engine, bot.memory, bot.listening, service, config, signals.asked_to_end())

@@ -1,11 +1,17 @@
 """The Discord bot.
 
-running.py   connects, and ends in good order
-client.py    events of Discord in, the engine's answers out
-intake.py    which messages are addressed to the bot, and what a person there would see
-audience.py  who can read a channel
-outlet.py    where a reply goes
-channels.py  what is switched on in a channel, and what is overheard there
-past.py      what was said in a channel before, as it is learned
-leaving.py   what becomes of memory where a channel, a thread or the bot's place in a server is gone
+running.py       connects, and ends in good order
+client.py        events of Discord in, the engine's answers out
+talks.py         the conversations that are going on, one a channel
+buttons.py       what stands below an answer to press
+intake.py        which messages are addressed to the bot, and what a person there would see
+audience.py      who can read a channel
+outlet.py        where a reply goes
+permissions.py   what the bot may do, and whether it may answer somewhere
+invite.py        the address that adds it to a server
+tokens.py        the form of its token
+checkup.py       whose token it is, as Discord says
+channels.py      what is switched on in a channel, and what is overheard there
+past.py          what was said in a channel before, as it is learned
+leaving.py       what becomes of memory where a channel, a thread or the bot's place in a server is gone
 """

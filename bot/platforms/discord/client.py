@@ -4,15 +4,19 @@ from contextlib import suppress
 
 import discord
 import structlog
+from discord import app_commands
 
 from bot.apps.chat import BOT
-from bot.conversation import Asked
+from bot.conversation import BURST, Asked
 from bot.engine import Engine
 from bot.listening import Listening
-from bot.platforms.discord import channels, intake, leaving, past
+from bot.platforms.discord import buttons, channels, commands, intake, leaving, past
 from bot.platforms.discord.audience import DIRECT, everyone_reads, scope, tenant
+from bot.platforms.discord.desk import BUSY, Desk
 from bot.platforms.discord.outlet import NOBODY
+from bot.platforms.discord.permissions import Silence
 from bot.platforms.discord.talks import Talks
+from bot.service import Service
 from bot.settings import Settings
 from memory.errors import LoreError
 from memory.memory import Memory
@@ -21,7 +25,7 @@ from memory.scope import Audience, Operator, Scope
 
 log = structlog.get_logger()
 
-BUSY = "I am still answering what was said before; please ask again in a moment."
+COMMANDS = "discord-commands"  # what the ledger's note is called that says which commands Discord knows
 
 
 class Client(discord.AutoShardedClient):
@@ -32,17 +36,35 @@ class Client(discord.AutoShardedClient):
         engine: Engine,
         memory: Memory,
         listening: Listening,
+        service: Service | None,
         settings: Settings,
         intents: discord.Intents,
+        burst: float = BURST,
     ) -> None:
-        """Take who answers, and who listens."""
+        """Take who answers, and who listens.
+
+        service: what commands show and change. burst: seconds of silence that end one.
+        """
         super().__init__(intents=intents, allowed_mentions=NOBODY, max_messages=1000)
         self._engine = engine
         self._memory = memory
         self._listening = listening
         self._settings = settings
-        self._talks = Talks(self, engine, settings)
+        self._talks = Talks(self, engine, settings, burst)
+        self._silence = Silence()
+        self.desk = Desk(engine, memory, service, self._talks, settings)
+        self.tree = app_commands.CommandTree(self)
+        commands.offer(self.tree, self.desk)
+        self.add_dynamic_items(buttons.Button)
         self._ending = False
+
+    async def setup_hook(self) -> None:
+        """Tell Discord our commands, if they are others than those that it knows."""
+        assert self.application_id is not None
+        known, now = await self._engine.noted(COMMANDS, str(self.application_id)), commands.digest(self.tree)
+        if known != now:
+            await self.tree.sync()
+            await self._engine.note(COMMANDS, str(self.application_id), now)
 
     async def on_ready(self) -> None:
         """Tell that Discord knows us."""
@@ -90,6 +112,8 @@ class Client(discord.AutoShardedClient):
             return
         if not self._addressed(message):
             channels.overhear(self._listening, message, self.user)
+            return
+        if self._silence.kept(message.channel, message.guild.me if message.guild else self.user):
             return
         incoming = self._talks.incoming(message, intake.words(message, self.user))
         if not self._talks.take(Asked(incoming, message), message.channel):

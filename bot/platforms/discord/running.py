@@ -12,6 +12,7 @@ from bot.engine import Engine
 from bot.errors import Unconfigured
 from bot.listening import Listening
 from bot.platforms.discord.client import Client
+from bot.service import Service
 from bot.settings import Settings
 from memory.memory import Memory
 
@@ -32,7 +33,12 @@ def token(settings: Settings) -> str:
 
 
 async def serve(
-    engine: Engine, memory: Memory, listening: Listening, settings: Settings, ending: asyncio.Event
+    engine: Engine,
+    memory: Memory,
+    listening: Listening,
+    service: Service,
+    settings: Settings,
+    ending: asyncio.Event,
 ) -> None:
     """Be online until `ending` is set; then answer what is under way.
 
@@ -43,7 +49,7 @@ async def serve(
         discord.http.Route.BASE = settings.discord_api.rstrip("/")
     intents = discord.Intents.default()
     intents.message_content = settings.discord_message_content
-    client = Client(engine, memory, listening, settings, intents)
+    client = Client(engine, memory, listening, service, settings, intents)
     running = asyncio.create_task(_online(client, secret, settings))
     stopping = asyncio.create_task(ending.wait())
     try:
