@@ -140,15 +140,15 @@ class Conversation:
         await tasks.ended(self._answering)
         return True
 
-    async def stop(self) -> None:
-        """Answer nothing more; what waits is left to our next life."""
+    async def stop(self, *, gone: bool = False) -> None:
+        """Answer nothing more; what waits is left to our next life, unless the channel is gone."""
         waiting, self._waiting = self._waiting, deque()
         if self._answering is not None:
             await tasks.ended(self._answering)
         await tasks.ended(self.task)
         for one in waiting:
             if (asked := await one.taken()) is not None:
-                await self._engine.leave(asked.incoming)
+                await (self._engine.done if gone else self._engine.leave)(asked.incoming)
 
     def _answer_again(self, asked: Asked) -> None:
         assert self._answering is not None

@@ -360,7 +360,7 @@ def _clean(incoming: Incoming) -> Incoming:
         incoming,
         text=readable(incoming.text),
         author=readable(incoming.author),
-        context=[Seen(readable(seen.author), readable(seen.text)) for seen in incoming.context],
+        context=[Seen(readable(seen.author), readable(seen.text), seen.id) for seen in incoming.context],
         attachments=[attached.storable(one) for one in incoming.attachments],
     )
 

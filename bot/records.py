@@ -10,10 +10,14 @@ from memory.scope import Scope
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A message that a person sees beside the one addressed to the bot: the one replied to, the channel's last."""
+    """A message that a person sees beside the one addressed to the bot: the one replied to, the channel's last.
+
+    id: of the turn that it is, where it is remembered; empty: unknown.
+    """
 
     author: str
     text: str
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

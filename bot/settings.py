@@ -181,6 +181,12 @@ class Settings(BaseSettings):
         True, description="ask Discord for what messages say that do not address the bot (a privileged intent)"
     )
     attachments_kb: int = Field(200, ge=1, le=10_000, description="KB of an attached text file, at most")
+    discord_join: Annotated[frozenset[int], NoDecode] = Field(
+        frozenset(), description="ids of channels, comma separated, in which the bot always answers unasked"
+    )
+    forget_left: Literal["keep", "forget"] = Field(
+        "keep", description="what becomes of the memory of a server that the bot has left: keep or forget"
+    )
     discord_api: str | None = Field(None, description="another address of Discord's API, for tests")
     slack_bot_token: SecretStr | None = Field(
         None, validation_alias="SLACK_BOT_TOKEN", description="the Slack app's bot token, xoxb-"
@@ -205,6 +211,15 @@ class Settings(BaseSettings):
     @classmethod
     def _list(cls, given: Any) -> Any:
         return admission.parse(given) if isinstance(given, str) else given
+
+    @field_validator("discord_join", mode="before")
+    @classmethod
+    def _ids(cls, ids: Any) -> Any:
+        if not isinstance(ids, str):
+            return ids
+        if not all(one.strip().isdecimal() for one in ids.split(",")):
+            raise ValueError("ids of channels, comma separated, such as 1234567890,1234567891")
+        return frozenset(int(one) for one in ids.split(","))
 
     @field_validator("language")
     @classmethod

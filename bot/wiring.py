@@ -20,6 +20,7 @@ from bot.engine import Apps, Engine, always
 from bot.errors import ReplyBroken
 from bot.ledger import Ledger
 from bot.limits import Allowance, Limits
+from bot.listening import Listening
 from bot.models import weights
 from bot.models.base import ChatModel
 from bot.notices import Practices
@@ -60,6 +61,7 @@ class Bot:
     model: ChatModel
     engine: Engine
     limits: Limits
+    listening: Listening
 
     async def ask(self, scope: Scope, text: str) -> Answered:
         """Say something and return the whole answer; both are remembered.
@@ -106,12 +108,14 @@ async def bot_with(
 ) -> AsyncIterator[Bot]:
     """Open a bot that answers by apps, with memory and a model that somebody else closes."""
     async with AsyncExitStack() as stack:
-        ledger = Ledger(memory.keys, owner=str(ULID()))
+        owner = str(ULID())
+        ledger = Ledger(memory.keys, owner)
         engine = Engine(memory, apps, ledger, name=settings.name, max_message=settings.max_message)
         stack.push_async_callback(_last_try, engine)
         keeping_up = asyncio.create_task(upkeep.keep_up(memory, engine.backlog))
         stack.push_async_callback(tasks.ended, keeping_up)
-        yield Bot(settings, memory, model, engine, Limits(client, memory.keys, allowance(settings)))
+        limits = Limits(client, memory.keys, allowance(settings))
+        yield Bot(settings, memory, model, engine, limits, Listening(memory, owner))
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import redis.asyncio
 
 from memory import erasure, summaries, turns
-from memory.batch import ALSO_WHEN_FULL, Answer, Batch
+from memory.batch import ALSO_WHEN_FULL, Answer, Batch, command
 from memory.keys import Keys, TenantKeys
 from memory.pending import WITHDRAW
 from memory.records import Turn, answer_id
@@ -180,6 +180,20 @@ async def _read(client: "redis.asyncio.Redis", mine: TenantKeys, digests: Sequen
     rows = [batch.ask("HMGET", mine.turn(one), "conversation", "id", "text", read=tuple) for one in digests]
     await batch.send()
     return [Trace(*(turns.text(value) for value in row.value)) for row in rows if row.value[0] is not None]
+
+
+async def clear(client: "redis.asyncio.Redis", keys: Keys, tenant: str) -> None:
+    """Delete whatever else is kept of a tenant whose turns are forgotten: audiences, events, settings, objects.
+
+    Who has paused stays: whoever did not want to be remembered does not want it when the tenant comes back either.
+    """
+    mine = keys.tenant(tenant)
+    gone = []
+    async for key in client.scan_iter(match=mine.everything, count=10_000):
+        if key.decode() != mine.paused:
+            gone.append(key)
+    for start in range(0, len(gone), TOGETHER):
+        await command(client, "UNLINK", *gone[start : start + TOGETHER])
 
 
 def edit(batch: Batch, keys: Keys, scope: Scope, turn: Turn, indexed: Sequence[turns.Indexed]) -> Answer[bool]:

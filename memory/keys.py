@@ -84,6 +84,11 @@ class Keys:
         """
         return f"{self.namespace}:limit"
 
+    @property
+    def channels_changed(self) -> str:
+        """How often it was changed what the bot does in channels, a number. Lives for ever: it is one for all."""
+        return f"{self.namespace}:channels-changed"
+
     def every(self, kind: str) -> str:
         """The pattern that all tenants' keys of a kind match."""
         return f"{self.namespace}:{kind}:*"
@@ -227,6 +232,30 @@ class TenantKeys:
     def retention(self) -> str:
         """After how many days turns are forgotten, and the tenant. Lives until it is lifted."""
         return self._one("retention")
+
+    @property
+    def channels(self) -> str:
+        """What is switched on in which channel, a hash. Lives until it is switched off, or the channel is gone."""
+        return self._one("channels")
+
+    @property
+    def lessons(self) -> str:
+        """How far the past of which channel has been learned, a hash. Lives as long as the channel."""
+        return self._one("lessons")
+
+    @property
+    def learning(self) -> str:
+        """The channels whose past is being learned, a set. Emptied by coming to its end, or by being stopped."""
+        return self._one("learning")
+
+    def teaching(self, tag: str) -> str:
+        """The lease of whoever learns a channel's past. Lives as long as the lease."""
+        return self.of("teaching") + tag
+
+    @property
+    def everything(self) -> str:
+        """The pattern that all of the tenant's keys match."""
+        return f"{self.namespace}:*:{{{self.digest}}}*"
 
     def object(self, name: str) -> str:
         """One named object of this owner: a hash. Lives until it is removed, or as long as its owner said."""

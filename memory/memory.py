@@ -240,9 +240,10 @@ class Memory:
     ) -> list[bool]:
         """Embed and index turns in order; False for each that is not new: one whose id is known stays as it is.
 
-        With a batch, its commands travel along. vectors: as the index holds them, for turns embedded before. live:
-        they are being said now, so neither what a paused person says is kept nor the answer to a forgotten turn. due:
-        they await a summary. Summaries that were made elsewhere cover what is here of their sources.
+        They may be several people's, in one conversation. With a batch, its commands travel along. vectors: as the
+        index holds them, for turns embedded before. live: neither what a paused person says is kept nor the answer to a
+        forgotten turn, as for what is being said now. due: they await a summary. Summaries that were made elsewhere
+        cover what is here of their sources.
         """
         passages = [self._passages(turn) for turn in said]
         known = Known({})
@@ -390,6 +391,15 @@ class Memory:
             if not places:
                 break
         return Forgotten(gone, await explaining(erasure.erase(self._client, self.keys)))
+
+    async def leave(self, operator: Operator) -> Forgotten:
+        """Forget all that is kept of a tenant, on the disk too; only who has paused is still known."""
+        forgotten = await self.forget(operator, Which())
+        await explaining(forgetting.clear(self._client, self.keys, operator.tenant))
+        batch = self.batch()
+        erasure.mark(batch, self.keys)
+        await batch.send()
+        return Forgotten(forgotten.turns, await explaining(erasure.erase(self._client, self.keys)))
 
     async def export(
         self, whose: Scope | Operator, which: Which = Which(), *, vectors: bool = False

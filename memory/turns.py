@@ -212,7 +212,7 @@ def remember(
         digest,
         speaker(turn),
         turn.sent_at,
-        scope.person_tag,
+        whose(scope, turn).person,  # what is overheard in a channel comes from many people, in one scope
         int(live),
         due.count if due else 0,
         due.job if due else "",

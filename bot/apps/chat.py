@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence, Set
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -186,12 +186,13 @@ class ChatApp:
         never takes more than the budget. Raises MessageTooLong where the context is too small for any message.
         """
         given = incoming.attachments
-        incoming = replace(incoming, context=self._shown(incoming), attachments=())
         recent = [
             turn
             for turn in context.recent
             if plain(turn.text).strip() and turn.role != "system" and not self._own(turn)
         ]
+        shown_before = {turn.id for turn in recent}
+        incoming = replace(incoming, context=self._shown(incoming, shown_before), attachments=())
         who = speakers(incoming, recent, [one.turn for one in context.recalled], self._options.name)
         system = self._system(incoming, who)
         words = plain(incoming.text)
@@ -205,7 +206,9 @@ class ChatApp:
             shown = attached.fitted(given, int(room * ATTACHED), self._model)
             incoming = replace(incoming, attachments=shown)
             room = self.budget - self._cost([system, self._message(incoming, text, (), who)])
-        pool = [one for one in context.recalled if self._quotable(one, text if cut else words)]
+        seen = {one.id for one in incoming.context}
+        found = [one for one in context.recalled if one.turn.id not in seen]
+        pool = [one for one in found if self._quotable(one, text if cut else words)]
         window = self._newest(recent, room if self._options.history else room // 2, who)
         told = self._fitting_summaries(context.recalled, room - self._spent(window, who), incoming)
         if told:
@@ -278,10 +281,13 @@ class ChatApp:
             tuple(one.image for one in incoming.attachments if one.image is not None),
         )
 
-    def _shown(self, incoming: Incoming) -> list[Seen]:
-        """Return what fits of the screen around the message, into a quarter of the budget; the latest is kept."""
+    def _shown(self, incoming: Incoming, elsewhere: Set[str]) -> list[Seen]:
+        """Return what fits of the screen around the message, into a quarter of the budget; the latest is kept.
+
+        elsewhere: the turns that the window shows.
+        """
         count = self._model.tokenizer.count
-        latest = reversed(incoming.context)
+        latest = [seen for seen in reversed(incoming.context) if seen.id not in elsewhere]
         kept = budget.fit(latest, self.budget // 4, lambda seen: 6 + count(f"{seen_name(seen)}: {quoted(seen.text)}"))
         return kept[::-1]
 

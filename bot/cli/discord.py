@@ -26,4 +26,4 @@ async def command() -> None:
     async with AsyncExitStack() as stack:
         with starting() as progress:
             bot, service = await stack.enter_async_context(wiring.serving(config, progress))
-        await running.serve(bot.engine, bot.memory, service, config, signals.asked_to_end())
+        await running.serve(bot.engine, bot.memory, bot.listening, service, config, signals.asked_to_end())

@@ -14,6 +14,7 @@ import redis.asyncio
 import simcord
 
 from bot.limits import Allowance, Limits
+from bot.listening import Listening
 from bot.notices import Practices
 from bot.platforms.discord.client import Client
 from bot.prompts import Prompts
@@ -42,7 +43,7 @@ def simcord_bot(bot: Talk, memory: Memory, client: redis.asyncio.Redis) -> Clien
     limits = Limits(client, memory.keys, Allowance())
     parts = {"presets": None, "apps": None}  # only commands have to do with them
     service = Service("Lorebot", "scripted", prompts=Prompts(), limits=limits, practices=Practices("Lorebot"), **parts)  # type: ignore[arg-type]
-    return Client(bot.engine, memory, service, Settings(), intents, burst=0)
+    return Client(bot.engine, memory, Listening(memory, "test"), service, Settings(), intents, burst=0)
 
 
 class Library:

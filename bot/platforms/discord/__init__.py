@@ -12,4 +12,7 @@ permissions.py   what the bot may do, and whether it may answer somewhere
 invite.py        the address that adds it to a server
 tokens.py        the form of its token
 checkup.py       whose token it is, as Discord says
+channels.py      what is switched on in a channel, and what is overheard there
+past.py          what was said in a channel before, as it is learned
+leaving.py       what becomes of memory where a channel, a thread or the bot's place in a server is gone
 """

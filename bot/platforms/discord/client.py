@@ -9,10 +9,12 @@ import structlog
 from discord import app_commands
 
 from bot import admission
+from bot.apps.chat import BOT
 from bot.conversation import BURST, Asked
 from bot.engine import Engine
-from bot.platforms.discord import buttons, commands, intake
-from bot.platforms.discord.audience import DIRECT, Place, everyone_reads, roles, scope, tenant
+from bot.listening import Listening
+from bot.platforms.discord import buttons, channels, commands, intake, leaving, past
+from bot.platforms.discord.audience import DIRECT, everyone_reads, roles, scope, tenant
 from bot.platforms.discord.desk import BUSY, Desk
 from bot.platforms.discord.missed import Missed
 from bot.platforms.discord.outlet import NOBODY
@@ -25,6 +27,7 @@ from memory import tasks
 from memory.errors import LoreError
 from memory.memory import Memory
 from memory.records import Which
+from memory.scope import Audience, Operator, Scope
 
 log = structlog.get_logger()
 
@@ -38,23 +41,22 @@ class Client(discord.AutoShardedClient):
         self,
         engine: Engine,
         memory: Memory,
+        listening: Listening,
         service: Service,
         settings: Settings,
         intents: discord.Intents,
-        joined: frozenset[int] = frozenset(),
         burst: float = BURST,
     ) -> None:
-        """Take who answers, and whom.
+        """Take who answers, whom, and who listens.
 
-        service: limits, and what commands show and change. joined: channels in which it answers unasked. burst: seconds
-        of silence that end one.
+        service: limits, and what commands show and change. burst: seconds of silence that end one.
         """
         super().__init__(intents=intents, allowed_mentions=NOBODY, max_messages=1000)
         self._engine = engine
         self._memory = memory
+        self._listening = listening
         self._limits = service.limits
         self._settings = settings
-        self._joined = joined
         self._talks = Talks(self, engine, service.limits, settings, burst)
         self._silence = Silence()
         self._missed = Missed(self, engine, self._missed_one)
@@ -84,11 +86,29 @@ class Client(discord.AutoShardedClient):
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
         """Tell memory who reads the channels: that may have changed while we were away."""
+        await self._listen(guild)
         await self._audiences(guild)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """Tell memory who reads the channels of a guild that is new."""
+        await self._listen(guild)
         await self._audiences(guild)
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """Stop answering in a guild that the bot has left, and forget it or not."""
+        await self._stop(*(one.id for one in (*guild.channels, *guild.threads)))
+        await leaving.left(self._memory, self._listening, guild, forget=self._settings.forget_left == "forget")
+
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        """Stop answering in a channel that is gone, and forget it with its threads."""
+        await self._stop(channel.id)
+        await leaving.channel_gone(self._memory, self._listening, channel)
+
+    async def on_raw_thread_delete(self, event: discord.RawThreadDeleteEvent) -> None:
+        """Stop answering in a thread that is gone, and forget it; one that goes with its channel is forgotten there."""
+        await self._stop(event.thread_id)
+        if self.get_channel(event.parent_id) is not None:
+            await leaving.thread_gone(self._memory, self._listening, event)
 
     async def on_guild_channel_update(self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel) -> None:
         """Tell memory where others read a channel now: it holds for the next recall."""
@@ -113,9 +133,10 @@ class Client(discord.AutoShardedClient):
 
     async def _hear(self, message: discord.Message, *, anyway: bool = False) -> None:
         """Take in a message that is addressed to the bot. anyway: also where too much waits already."""
-        if self._ending or self.user is None or not intake.addressed(message, self.user, self._joined):
+        if self._ending or self.user is None or not self._admitted(message):
             return
-        if not self._admitted(message):
+        if not self._addressed(message):
+            channels.overhear(self._listening, message, self.user)
             return
         if self._silence.kept(message.channel, message.guild.me if message.guild else self.user):
             return
@@ -130,7 +151,11 @@ class Client(discord.AutoShardedClient):
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Answer an edited message anew where its answer is under way; else let memory hold what it says now."""
         message = event.message
-        if self.user is None or message.author.bot or not intake.addressed(message, self.user, self._joined):
+        if self.user is None or message.author.bot:
+            return
+        if not self._addressed(message):
+            with suppress(LoreError):
+                await channels.reword(self._listening, message, self.user)
             return
         if not self._admitted(message):
             return
@@ -147,11 +172,11 @@ class Client(discord.AutoShardedClient):
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
         """Forget a message that is gone, and stop answering it."""
-        await self._gone(event.channel_id, {event.message_id})
+        await self._gone(event.guild_id, event.channel_id, {event.message_id})
 
     async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
         """Forget messages that are gone, and stop answering them."""
-        await self._gone(event.channel_id, event.message_ids)
+        await self._gone(event.guild_id, event.channel_id, event.message_ids)
 
     async def drain(self, seconds: float) -> None:
         """Take no more messages, and answer those that came, so many seconds at most."""
@@ -190,17 +215,37 @@ class Client(discord.AutoShardedClient):
         except LoreError as error:
             log.warning("audience not told", channel=channel.id, error=str(error))
 
-    async def _gone(self, channel_id: int, messages: set[int]) -> None:
+    async def _gone(self, guild_id: int | None, channel_id: int, messages: set[int]) -> None:
         ids = {str(one) for one in messages}
         conversation = self._talks.of(channel_id)
         if conversation is not None:
             await conversation.withdraw(ids)
-        channel = self.get_channel(channel_id)
-        if not isinstance(channel, Place) or self.user is None:
-            return
-        here = scope(channel, self.user.id)
+        whose = Operator(DIRECT if guild_id is None else f"discord:{guild_id}")  # the channel may be an archived thread
+        here = Scope(whose.tenant, str(channel_id), BOT, Audience.PRIVATE)
+        self._listening.overheard.withdraw(here.tenant, here.conversation, ids)
         try:
             firsts = {(await self._engine.burst(here, one)).first for one in ids}
-            await self._memory.forget(here, Which(turns=tuple((here.conversation, one) for one in ids | firsts)))
+            await self._memory.forget(whose, Which(turns=tuple((here.conversation, one) for one in ids | firsts)))
         except LoreError as error:
             log.warning("not forgotten", error=str(error))
+
+    async def _stop(self, *channel_ids: int) -> None:
+        """Answer nothing more in these channels."""
+        for one in channel_ids:
+            if (conversation := self._talks.of(one)) is not None:
+                await conversation.stop(gone=True)
+
+    def _addressed(self, message: discord.Message) -> bool:
+        assert self.user is not None
+        here = scope(message.channel, self.user.id)
+        joins = channels.joins(self._listening, here, self._settings.discord_join)
+        return intake.addressed(message, self.user, joins)
+
+    async def _listen(self, guild: discord.Guild) -> None:
+        """Know what is switched on in a guild's channels, and go on learning their past."""
+        assert self.user is not None
+        await self._listening.channels.watch([tenant(guild)])
+        try:
+            await past.resume(self._listening, guild, self.user, self._settings.name)
+        except LoreError as error:
+            log.warning("learning not resumed", guild=guild.id, error=str(error))

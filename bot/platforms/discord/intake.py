@@ -6,17 +6,18 @@ from collections.abc import Iterable
 import discord
 
 from bot.records import Seen
+from memory.records import answer_id
 
 TYPES = (discord.MessageType.default, discord.MessageType.reply, discord.MessageType.thread_starter_message)
 AMBIENT = 20  # messages of the channel before the one that is addressed to the bot
 
 
-def addressed(message: discord.Message, me: discord.ClientUser, joined: frozenset[int] = frozenset()) -> bool:
+def addressed(message: discord.Message, me: discord.ClientUser, joins: bool = False) -> bool:
     """Tell whether a message is for the bot: it names it, replies to it, or is said where only the bot is spoken to.
 
-    joined: channels in which the bot answers unasked, unless somebody else is named.
+    joins: the bot answers unasked there, unless somebody else is named.
     """
-    if message.author.bot or message.webhook_id is not None or message.type not in TYPES:
+    if not by_person(message):
         return False
     if named(message, me) or isinstance(message.channel, discord.DMChannel):
         return True
@@ -29,7 +30,12 @@ def addressed(message: discord.Message, me: discord.ClientUser, joined: frozense
         return False  # it is for those
     if isinstance(message.channel, discord.Thread) and message.channel.owner_id == me.id:
         return True
-    return message.channel.id in joined
+    return joins
+
+
+def by_person(message: discord.Message) -> bool:
+    """Tell whether somebody says something: no bot, no webhook, and not Discord itself."""
+    return not message.author.bot and message.webhook_id is None and message.type in TYPES
 
 
 def named(message: discord.Message, me: discord.ClientUser) -> bool:
@@ -68,7 +74,20 @@ async def seen(message: discord.Message, most: int = AMBIENT) -> list[Seen]:
             found[one.id] = one
     except discord.Forbidden:  # it may answer, and not look back
         pass
-    return [Seen(one.author.display_name, text) for one in _in_order(found.values()) if (text := one.clean_content)]
+    return [
+        Seen(one.author.display_name, text, turn_id(one))
+        for one in _in_order(found.values())
+        if (text := one.clean_content)
+    ]
+
+
+def turn_id(message: discord.Message) -> str:
+    """Return the id of the turn that a message is, if it is remembered; an answer has that of its question."""
+    me = message.guild.me if message.guild else getattr(message.channel, "me", None)
+    mine = me is not None and message.author.id == me.id
+    if mine and message.reference is not None and message.reference.message_id is not None:
+        return answer_id(str(message.reference.message_id))
+    return str(message.id)
 
 
 def _in_order(messages: Iterable[discord.Message]) -> list[discord.Message]:

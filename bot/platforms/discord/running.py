@@ -10,6 +10,7 @@ import yarl
 
 from bot.engine import Engine
 from bot.errors import Unconfigured
+from bot.listening import Listening
 from bot.platforms.discord.client import Client
 from bot.service import Service
 from bot.settings import Settings
@@ -31,7 +32,14 @@ def token(settings: Settings) -> str:
     return found
 
 
-async def serve(engine: Engine, memory: Memory, service: Service, settings: Settings, ending: asyncio.Event) -> None:
+async def serve(
+    engine: Engine,
+    memory: Memory,
+    listening: Listening,
+    service: Service,
+    settings: Settings,
+    ending: asyncio.Event,
+) -> None:
     """Be online until `ending` is set; then answer what is under way.
 
     Raises Unconfigured where Discord refuses the token, or the intent that it asks for.
@@ -41,14 +49,15 @@ async def serve(engine: Engine, memory: Memory, service: Service, settings: Sett
         discord.http.Route.BASE = settings.discord_api.rstrip("/")
     intents = discord.Intents.default()
     intents.message_content = settings.discord_message_content
-    client = Client(engine, memory, service, settings, intents)
+    client = Client(engine, memory, listening, service, settings, intents)
     running = asyncio.create_task(_online(client, secret, settings))
     stopping = asyncio.create_task(ending.wait())
     try:
-        await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            running.result()
-        await client.drain(DRAIN)
+        async with listening:
+            await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()
+            await client.drain(DRAIN)
     finally:
         stopping.cancel()
         await client.close()
