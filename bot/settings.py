@@ -2,16 +2,17 @@
 
 import getpass
 import os
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import platformdirs
 import tzlocal
-from pydantic import AliasChoices, AliasPath, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, AliasPath, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.errors import SettingsError
 from memory.words import languages
@@ -146,12 +147,33 @@ class Settings(BaseSettings):
         "WARNING", validation_alias="LOG_LEVEL", description="what is logged to standard error"
     )
 
+    # Health and metrics of a process that serves
+    health_port: int | None = Field(
+        None, ge=0, le=65535, description="serve /healthz, /readyz and /metrics on this port; 0: any that is free"
+    )
+    port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        validation_alias="PORT",
+        description="the same, as hosting platforms set it: served on every address then",
+    )
+    health_host: str | None = Field(
+        None, description="where health is served; default 127.0.0.1, or 0.0.0.0 where PORT alone names the port"
+    )
+
     # Platforms
     discord_bot_token: SecretStr | None = Field(
         None, validation_alias=AliasChoices("DISCORD_BOT_TOKEN", "DISCORD_TOKEN"), description="the Discord bot's token"
     )
     discord_message_content: bool = Field(
         True, description="ask Discord for what messages say that do not address the bot (a privileged intent)"
+    )
+    discord_shards: int | None = Field(
+        None, ge=1, description="how many shards the whole bot has; default: what Discord recommends"
+    )
+    discord_shard_ids: Annotated[tuple[int, ...] | None, NoDecode] = Field(
+        None, description="the shards that this process serves, such as 0,1 or 0-3; default: all"
     )
     discord_api: str | None = Field(None, description="another address of Discord's API, for tests")
     slack_bot_token: SecretStr | None = Field(
@@ -201,6 +223,30 @@ class Settings(BaseSettings):
     def _upper(cls, level: Any) -> Any:
         return level.upper() if isinstance(level, str) else level
 
+    @field_validator("discord_shard_ids", mode="before")
+    @classmethod
+    def _numbered(cls, ids: Any) -> Any:
+        return _numbers(ids) if isinstance(ids, str) else ids
+
+    @field_validator("discord_shard_ids")
+    @classmethod
+    def _counted(cls, ids: tuple[int, ...] | None, info: ValidationInfo) -> tuple[int, ...] | None:
+        if ids is None or "discord_shards" not in info.data:  # a count that is wrong has been told
+            return ids
+        count = info.data["discord_shards"]
+        if count is None:
+            raise ValueError("set LOREBOT_DISCORD_SHARDS to the number of all shards too")
+        if not all(0 <= one < count for one in ids):
+            raise ValueError(f"LOREBOT_DISCORD_SHARDS is {count}, so ids go from 0 to {count - 1}")
+        return ids
+
+    @cached_property
+    def health_address(self) -> tuple[str, int] | None:
+        """Where health is served, host and port; None where it is not."""
+        if self.health_port is not None:
+            return self.health_host or "127.0.0.1", self.health_port
+        return None if self.port is None else (self.health_host or "0.0.0.0", self.port)
+
     @cached_property
     def chat_provider(self) -> Provider:
         """Who answers, `auto` resolved."""
@@ -242,6 +288,17 @@ def variable(field: str) -> str:
     if isinstance(alias, str):
         return alias
     return f"LOREBOT_{field.upper()}" if info else field
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers of a list such as 0,2-3, each once, in order. Raises ValueError."""
+    found: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", part.strip(), re.ASCII)
+        if match is None or int(match[1]) > int(match[2] or match[1]):
+            raise ValueError("numbers and ranges with commas between them, such as 0,1 or 0-3")
+        found.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return tuple(sorted(found))
 
 
 def _said(fault: Mapping[str, Any]) -> str:
