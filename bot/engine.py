@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from bot import stopwatch
 from bot.apps.chat import ChatApp, heard, replied
 from bot.backlog import Backlog
 from bot.errors import MessageTooLong
@@ -139,7 +140,8 @@ class Engine:
     async def _recollected(self, incoming: Incoming, glance: Glance) -> Context | None:
         """Return what memory gives, the message remembered; None where it has gone away."""
         try:
-            return await self._app.recollect(incoming, glance)
+            with stopwatch.recalling():
+                return await self._app.recollect(incoming, glance)
         except RedisError as error:
             self.backlog.went(error)
             return None

@@ -4,8 +4,9 @@ from contextlib import AsyncExitStack
 
 import click
 
-from bot import observe, settings, wiring
+from bot import health, observe, settings, stuck, wiring
 from bot.cli.shared import asynchronous, starting
+from bot.metrics import Metrics
 from bot.platforms import signals
 from bot.platforms.discord import running
 
@@ -22,7 +23,11 @@ async def command() -> None:
     config = settings.load()
     observe.configure(config.log_level)
     running.token(config)
+    metrics, needed = Metrics(), health.Health(["redis", "discord"])
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(health.served(needed, metrics, config.health_address))
         with starting() as progress:
             bot = await stack.enter_async_context(wiring.bot(config, progress))
-        await running.serve(bot.engine, bot.memory, config, signals.asked_to_end())
+        needed.check("redis", health.RedisCheck(bot.memory))
+        stack.enter_context(stuck.watched())
+        await running.serve(bot.engine, bot.memory, config, signals.asked_to_end(), metrics, needed)

@@ -1,8 +1,11 @@
 """The Discord bot.
 
-running.py   connects, and ends in good order
-client.py    events of Discord in, the engine's answers out
-intake.py    which messages are addressed to the bot, and what a person there would see
-audience.py  who can read a channel
-outlet.py    where a reply goes
+running.py     runs all of it, and ends in good order
+connecting.py  gets online, and says why not
+shards.py      the client underneath: which shards hear Discord
+watchdog.py    reconnects those that do not
+client.py      events of Discord in, the engine's answers out
+intake.py      which messages are addressed to the bot, and what a person there would see
+audience.py    who can read a channel
+outlet.py      where a reply goes
 """

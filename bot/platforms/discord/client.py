@@ -7,19 +7,24 @@ from contextlib import aclosing, suppress
 import discord
 import structlog
 
+from bot import stopwatch
 from bot.delivery.mentions import quiet_on_discord
+from bot.delivery.noted import Noted
 from bot.delivery.pace import Paces, SystemClock
 from bot.delivery.parts import DISCORD
 from bot.delivery.stream import Style, show
 from bot.engine import Engine
 from bot.errors import DeliveryError, MessageTooLong, ModelError
+from bot.metrics import Metrics
 from bot.models.base import Piece
 from bot.platforms.discord import intake
 from bot.platforms.discord.audience import Place, everyone_reads, scope
 from bot.platforms.discord.conversation import Conversation, Heard
 from bot.platforms.discord.outlet import NOBODY, Outlet
+from bot.platforms.discord.shards import Sharded
 from bot.records import Answered, Incoming, Notice, Seen
 from bot.settings import Settings
+from bot.stopwatch import Stopwatch
 from memory.errors import LoreError
 from memory.memory import Memory
 from memory.records import Which
@@ -29,7 +34,7 @@ log = structlog.get_logger()
 STYLE = Style(DISCORD, quiet=quiet_on_discord)
 
 
-class Client(discord.AutoShardedClient):
+class Client(Sharded):
     """Answers what is addressed to it, in one conversation a channel."""
 
     def __init__(
@@ -39,9 +44,19 @@ class Client(discord.AutoShardedClient):
         settings: Settings,
         intents: discord.Intents,
         joined: frozenset[int] = frozenset(),
+        *,
+        metrics: Metrics,
     ) -> None:
         """Take who answers; joined: channels in which it answers unasked."""
-        super().__init__(intents=intents, allowed_mentions=NOBODY, max_messages=1000)
+        super().__init__(
+            intents=intents,
+            metrics=metrics,
+            allowed_mentions=NOBODY,
+            max_messages=1000,
+            shard_count=settings.discord_shards,
+            shard_ids=settings.discord_shard_ids,
+        )
+        self._metrics = metrics
         self._engine = engine
         self._memory = memory
         self._settings = settings
@@ -49,6 +64,11 @@ class Client(discord.AutoShardedClient):
         self._paces = Paces(SystemClock())
         self._conversations: dict[int, Conversation] = {}
         self._ending = False
+
+    @property
+    def conversations(self) -> int:
+        """How many conversations wait for an answer."""
+        return len(self._conversations)
 
     async def on_ready(self) -> None:
         """Tell that Discord knows us."""
@@ -126,14 +146,15 @@ class Client(discord.AutoShardedClient):
         incoming = self._incoming(message, heard.text, tuple(await intake.seen(message)))
         outlet, pace = Outlet(message.channel, message), self._paces.of(str(message.channel.id))
         try:
-            async with message.channel.typing(), aclosing(self._pieces(incoming, heard.again)) as pieces:  # type: ignore[type-var]
-                await show(pieces, outlet, incoming.id, STYLE, pace)
+            with stopwatch.answering(self._metrics, "discord", incoming.id, **_where(message)) as watch:
+                async with message.channel.typing(), aclosing(self._pieces(incoming, heard.again, watch)) as pieces:  # type: ignore[type-var]
+                    await show(pieces, Noted(outlet, watch.shown), incoming.id, STYLE, pace)
         except (ModelError, MessageTooLong) as error:
             log.warning("not answered", turn=incoming.id, error=str(error))
         except DeliveryError as error:
             log.warning("not delivered", turn=incoming.id, error=str(error))
 
-    async def _pieces(self, incoming: Incoming, again: bool) -> AsyncIterator[str]:
+    async def _pieces(self, incoming: Incoming, again: bool, watch: Stopwatch) -> AsyncIterator[str]:
         notices: list[str] = []
         engine = self._engine
         async with aclosing(engine.again(incoming) if again else engine.reply(incoming)) as events:  # type: ignore[type-var]
@@ -144,7 +165,7 @@ class Client(discord.AutoShardedClient):
                     case Notice(text):
                         notices.append(text)
                     case Answered():
-                        pass
+                        watch.answered(event)
         for notice in notices:
             yield f"\n-# {notice}"
 
@@ -186,3 +207,13 @@ class Client(discord.AutoShardedClient):
             await self._memory.forget(here, which)
         except LoreError as error:
             log.warning("not forgotten", error=str(error))
+
+
+def _where(message: discord.Message) -> dict[str, int | None]:
+    """Return what log lines about a message carry."""
+    guild = message.guild
+    return {
+        "shard": guild.shard_id if guild else 0,
+        "guild": guild.id if guild else None,
+        "channel": message.channel.id,
+    }

@@ -1,22 +1,24 @@
 """Connects to Discord, and ends in good order."""
 
 import asyncio
+from contextlib import suppress
 
 import discord
-import discord.gateway
 import discord.http
-import structlog
-import yarl
 
 from bot.engine import Engine
-from bot.errors import Unconfigured
+from bot.errors import PlatformLost, Unconfigured
+from bot.health import Health
+from bot.metrics import Metrics
 from bot.platforms.discord.client import Client
+from bot.platforms.discord.connecting import online
+from bot.platforms.discord.watchdog import Watchdog
 from bot.settings import Settings
 from memory.memory import Memory
 
-log = structlog.get_logger()
-
 DRAIN = 30.0  # seconds in which answers under way may come to their end
+HURRIED = 10.0  # the same where Discord is lost: what is not done then is done after the next start
+CLOSING = 5.0  # seconds for closing connections; Discord may be silent
 
 
 def token(settings: Settings) -> str:
@@ -30,44 +32,41 @@ def token(settings: Settings) -> str:
     return found
 
 
-async def serve(engine: Engine, memory: Memory, settings: Settings, ending: asyncio.Event) -> None:
+async def serve(
+    engine: Engine, memory: Memory, settings: Settings, ending: asyncio.Event, metrics: Metrics, health: Health
+) -> None:
     """Be online until `ending` is set; then answer what is under way.
 
-    Raises Unconfigured where Discord refuses the token, or the intent that it asks for.
+    Raises Unconfigured where Discord refuses the token, the intent or the shards that it is asked for, PlatformLost
+    where the connection is lost for good.
     """
     secret = token(settings)
     if settings.discord_api is not None:
         discord.http.Route.BASE = settings.discord_api.rstrip("/")
     intents = discord.Intents.default()
     intents.message_content = settings.discord_message_content
-    client = Client(engine, memory, settings, intents)
-    running = asyncio.create_task(_online(client, secret, settings))
+    client = Client(engine, memory, settings, intents, metrics=metrics)
+    health.check("discord", client)
+    metrics.serves("discord", client.sockets, lambda: client.conversations)
+    running = asyncio.create_task(online(client, secret, settings))
+    watching = asyncio.create_task(Watchdog(client).watch())
     stopping = asyncio.create_task(ending.wait())
+    tasks = (running, watching, stopping)
     try:
-        await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            watching.result()
         if running.done():
             running.result()
+            raise PlatformLost("the connection to Discord came to its end; start again")
         await client.drain(DRAIN)
+    except PlatformLost:
+        await client.drain(HURRIED)
+        raise
     finally:
-        stopping.cancel()
-        await client.close()
-        await asyncio.gather(running, stopping, return_exceptions=True)
-
-
-async def _online(client: Client, secret: str, settings: Settings) -> None:
-    try:
-        async with client:
-            await client.login(secret)
-            if settings.discord_api is not None:
-                _, address, _ = await client.http.get_bot_gateway()
-                discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(address)
-            await client.connect(reconnect=True)
-    except discord.LoginFailure:
-        raise Unconfigured(
-            "Discord refuses DISCORD_BOT_TOKEN; reset the token on your application's page Bot and set it anew"
-        ) from None
-    except discord.PrivilegedIntentsRequired:
-        raise Unconfigured(
-            "Discord has not enabled the message content intent; switch on MESSAGE CONTENT INTENT on your "
-            "application's page Bot, or set LOREBOT_DISCORD_MESSAGE_CONTENT=false to hear mentions and DMs alone"
-        ) from None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING):
+                await client.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
