@@ -5,11 +5,12 @@ that comes in, openai every prompt that goes out. Tracebacks show code, never th
 """
 
 import logging
+import re
 import sys
 from collections.abc import Sequence
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 NAMES: Sequence[Processor] = (
     structlog.contextvars.merge_contextvars,
@@ -18,10 +19,14 @@ NAMES: Sequence[Processor] = (
 )
 
 
-def configure(level: str) -> None:
-    """Send logs of this level and above to standard error: words on a terminal, JSON elsewhere."""
+def configure(level: str, secret: re.Pattern[str] | None = None) -> None:
+    """Send logs of this level and above to standard error: words on a terminal, JSON elsewhere.
+
+    secret: what is left out wherever it occurs, except for the pattern's first group.
+    """
     number = logging.getLevelNamesMapping()[level]
-    written = (structlog.processors.format_exc_info, _renderer())
+    hiding = [] if secret is None else [_without(secret)]
+    written: list[Processor] = [structlog.processors.format_exc_info, *hiding, _renderer()]
     structlog.configure(
         processors=[*NAMES, *written],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -42,3 +47,10 @@ def _renderer() -> Processor:
     if not sys.stderr.isatty():
         return structlog.processors.JSONRenderer()
     return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+
+
+def _without(secret: re.Pattern[str]) -> Processor:
+    def leave_out(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        return {name: secret.sub(r"\1...", value) if isinstance(value, str) else value for name, value in event.items()}
+
+    return leave_out

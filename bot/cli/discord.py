@@ -8,7 +8,7 @@ from bot import health, observe, settings, stuck, wiring
 from bot.cli.shared import asynchronous, starting
 from bot.metrics import Metrics
 from bot.platforms import signals
-from bot.platforms.discord import running
+from bot.platforms.discord import running, secrets
 
 
 @click.command()
@@ -21,7 +21,7 @@ async def command() -> None:
       DISCORD_BOT_TOKEN=... lorebot discord
     """
     config = settings.load()
-    observe.configure(config.log_level)
+    observe.configure(config.log_level, secrets.IN_ADDRESSES)
     running.token(config)
     metrics, needed = Metrics(), health.Health(["redis", "discord"])
     async with AsyncExitStack() as stack:

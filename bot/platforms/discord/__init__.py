@@ -4,6 +4,7 @@ running.py     runs all of it, and ends in good order
 connecting.py  gets online, and says why not
 shards.py      the client underneath: which shards hear Discord
 watchdog.py    reconnects those that do not
+secrets.py     what of discord.py's logs must not be read
 client.py      events of Discord in, the engine's answers out
 intake.py      which messages are addressed to the bot, and what a person there would see
 audience.py    who can read a channel
