@@ -38,9 +38,7 @@ def test_a_process_that_was_suspended_goes_on():
         assert process.stdout.readline() == b"working\n"
         os.kill(process.pid, signal.SIGSTOP)
         os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
-        suspended = time.monotonic()
-        while time.monotonic() - suspended < 1:
-            os.sched_yield()
+        time.sleep(1)  # what it must survive is time itself
         os.kill(process.pid, signal.SIGCONT)
         assert (process.wait(20), process.stderr.read()) == (0, b"")
 

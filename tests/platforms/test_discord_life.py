@@ -8,10 +8,13 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from itertools import islice
 
 import aiohttp
 import pytest
 
+from bot.platforms.discord.connecting import pauses
+from bot.platforms.discord.secrets import IN_ADDRESSES
 from tests.discordlike.server import DiscordLike
 from tests.openai_like import OpenAILike
 from tests.platforms.conftest import Home
@@ -113,6 +116,21 @@ async def test_it_is_alive_while_discord_is_away_and_ready_when_it_has_got_in(st
     told = running.logged("Discord not reached yet")
     assert {one["level"] for one in told} == {"warning"}
     assert told[1]["again_in"] > told[0]["again_in"]
+    assert b"Unclosed" not in running.err
+
+
+async def test_it_ends_at_once_when_asked_to_while_discord_is_away(start, server):
+    server.faults.cut(times=math.inf, on="GET /users/@me")
+    running = await start()
+    await server.until(lambda: running.logged("Discord not reached yet"), 30)
+    running.process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(running.process.wait(), 15) == 0
+
+
+def test_pauses_grow_to_a_minute():
+    found = list(islice(pauses(), 10))
+    assert all(0.75 * base <= pause <= 1.25 * base for pause, base in zip(found, [1, 2, 4, 8, 16, 32], strict=False))
+    assert all(45 <= pause <= 75 for pause in found[6:])
 
 
 @pytest.mark.parametrize("path", ["GET /users/@me", "GET /gateway/bot"])
@@ -187,6 +205,24 @@ async def test_too_few_shards_end_with_78_and_the_setting(start, server):
     running = await start(LOREBOT_DISCORD_SHARDS="1")
     assert await asyncio.wait_for(running.process.wait(), 60) == 78
     await server.until(lambda: b"LOREBOT_DISCORD_SHARDS=1" in running.err)
+
+
+@pytest.mark.parametrize(
+    ("closed_with", "ends_with", "told"),
+    [(4004, 78, b"reset the token"), (4010, 78, b"LOREBOT_DISCORD_SHARD_IDS"), (4011, 75, b"start again")],
+)
+async def test_a_session_that_discord_ends_for_good_ends_the_process(start, server, closed_with, ends_with, told):
+    """4011 without a count of one's own: started again, the bot asks Discord for the count anew."""
+    running = await start()
+    await running.comes("/readyz", 200)
+    server.gateway.close(closed_with)
+    assert await asyncio.wait_for(running.process.wait(), 30) == ends_with
+    await server.until(lambda: told in running.err)
+
+
+def test_tokens_in_addresses_are_left_out_of_logs():
+    logged = "POST https://discord.com/api/v10/webhooks/123/aW50ZXJhY3Rpb24_x-y/messages/@original responded with 429"
+    assert IN_ADDRESSES.sub(r"\1...", logged) == logged.replace("aW50ZXJhY3Rpb24_x-y", "...")
 
 
 async def test_a_process_serves_the_shards_that_it_is_given(start, server):

@@ -17,6 +17,7 @@ from bot.settings import Settings
 log = structlog.get_logger()
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds
+LOST = (discord.HTTPException, discord.GatewayNotFound, aiohttp.ClientError, OSError)
 REFUSED_TOKEN, INVALID_SHARD, SHARDING_REQUIRED = 4004, 4010, 4011
 
 
@@ -38,8 +39,8 @@ async def online(client: Sharded, secret: str, settings: Settings) -> None:
         ) from None
     except discord.ConnectionClosed as error:
         raise _closed(error.code, settings) from error
-    except (discord.HTTPException, discord.gateway.ReconnectWebSocket) as error:
-        raise PlatformLost(f"Discord does not let the bot in ({_words(error)}); start again") from error
+    except (*LOST, discord.gateway.ReconnectWebSocket) as error:
+        raise PlatformLost(f"the connection to Discord is lost ({_words(error)}); start again") from error
 
 
 async def _persistently(client: Sharded, secret: str, settings: Settings) -> None:
@@ -55,8 +56,8 @@ async def _persistently(client: Sharded, secret: str, settings: Settings) -> Non
                 discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(address)
             await client.connect(reconnect=True)
             return
-        except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
-            if client.is_closed() or not passing(error):
+        except LOST as error:
+            if client.is_closed() or not _passing(error):
                 raise
             log.warning("Discord not reached yet", error=_words(error), again_in=round(pause, 1))
         if not logged_in:
@@ -72,14 +73,10 @@ def pauses() -> Iterator[float]:
         pause = min(pause * 2, LONGEST_PAUSE)
 
 
-def passing(error: BaseException) -> bool:
+def _passing(error: BaseException) -> bool:
     """Tell whether it may go well next time: the network, a failure on Discord's side, or too many requests."""
-    if isinstance(error, discord.GatewayNotFound):
-        cause = error.__cause__
-        return not isinstance(cause, discord.HTTPException) or passing(cause)
-    if isinstance(error, discord.HTTPException):
-        return error.status == 429 or error.status >= 500
-    return isinstance(error, aiohttp.ClientError | OSError)
+    cause = error.__cause__ if isinstance(error, discord.GatewayNotFound) else error
+    return not isinstance(cause, discord.HTTPException) or cause.status == 429 or cause.status >= 500
 
 
 async def _forget_session(client: Sharded) -> None:
