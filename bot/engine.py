@@ -2,66 +2,162 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
 import structlog
 
-from bot import stopwatch
+from bot import stopwatch, why
 from bot.apps.chat import ChatApp, heard, replied
 from bot.backlog import Backlog
+from bot.delivery.receipts import Receipt
 from bot.errors import MessageTooLong
-from bot.ledger import LEASE, Claim, Ledger
+from bot.leases import Leases
+from bot.ledger import Burst, Claim, Ledger, Told
 from bot.models.base import Piece
 from bot.models.tokens import readable
-from bot.records import Answered, Event, Incoming, Notice, Seen
+from bot.records import Answered, Event, Incoming, Notice, Seen, Tokens
 from memory import tasks
 from memory.errors import LoreError, RedisError
 from memory.memory import Glance, Memory
-from memory.records import Context, Status, Which, answer_id
+from memory.pending import Due
+from memory.records import Context, Status, Turn, Which, answer_id
+from memory.scope import Scope
 
 log = structlog.get_logger()
 
 QUEUE_POLL = 0.1  # seconds between claims while another process answers in the conversation
 
+Apps = Callable[[Scope], Awaitable[ChatApp]]  # who answers somewhere; never raises
+
+
+def always(app: ChatApp) -> Apps:
+    """Return what lets the same app answer everywhere."""
+
+    async def apps(scope: Scope) -> ChatApp:
+        return app
+
+    return apps
+
 
 class Engine:
     """Feeds messages to an app and remembers what is said."""
 
-    def __init__(self, memory: Memory, app: ChatApp, ledger: Ledger, *, name: str, max_message: int) -> None:
+    def __init__(self, memory: Memory, apps: Apps, ledger: Ledger, *, name: str, max_message: int) -> None:
         self._memory = memory
-        self._app = app
+        self._apps = apps
         self._ledger = ledger
+        self._leases = Leases(memory, ledger)
         self._name = name
         self._max_message = max_message
         self.backlog = Backlog(memory, ledger)
         self._lines: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
-    async def reply(self, incoming: Incoming) -> AsyncIterator[Event]:
+    async def take_in(self, incoming: Incoming) -> tuple[Receipt, ...] | None:
+        """Write down that a message is to be answered, for whoever lives on; None where that is done, or being done.
+
+        From now on it is ours: `reply` answers it, `done` says that it needs no answer, `leave` leaves it to others.
+        Returns where parts of its answer stand that an earlier process gave.
+        """
+        incoming = _clean(incoming)
+        batch = self._memory.batch()
+        claim = self._ledger.claim(batch, incoming, _now(), waiting=True)
+        told = self._ledger.told(batch, incoming.scope, incoming.id)
+        try:
+            await batch.send()
+            if claim.value in (Claim.SENT, Claim.ANSWERING):
+                return None
+            known = told.value.receipts
+        except RedisError as error:
+            self.backlog.went(error)
+            known = ()
+        self._leases.hold(incoming)
+        return known
+
+    async def reply(self, incoming: Incoming, *, shown: bool = True) -> AsyncIterator[Event]:
         """Stream the answer to a message; nothing where it has been answered or is being answered elsewhere.
 
         The message is remembered before the model is called, the reply once it is whole; one that is cancelled (the
         iterator closed, the task cancelled) or breaks is remembered as such. While memory is away, the message is
         answered without it, and both are remembered when it is back. Raises MessageTooLong, ModelError.
+
+        shown: whoever iterates shows the answer as it comes. False where that takes longer: `done` tells when all of it
+        is shown, and a process that goes on after a crash gets the remembered answer as one piece. Until the iterator
+        is closed, nothing else in the conversation is answered.
         """
         incoming = self._readable(incoming)
-        async with self._renewing(incoming), self._turn_taking(incoming):
+        async with self._holding(incoming), self._turn_taking(incoming):
             glance: Glance | None = None
             try:
                 if await self.backlog.caught_up():
                     glance = await self._claimed(incoming)
                     if glance is None:
                         return
+            except _Remembered:
+                async for event in self._remembered(incoming):
+                    yield event
+                return
             except RedisError as error:
                 self.backlog.went(error)
             except BaseException:
                 await tasks.whole(self._finished(incoming))
                 raise
-            async with aclosing(self._answer(incoming, glance)) as events:  # type: ignore[type-var]
+            async with aclosing(self._answer(incoming, glance, shown=shown)) as events:  # type: ignore[type-var]
                 async for event in events:
                     yield event
+
+    async def done(self, incoming: Incoming) -> None:
+        """Tell that nothing more is to be done about a message: its answer is shown, or it needs none."""
+        await self._leases.let_go(incoming)
+        batch = self._memory.batch()
+        self._ledger.settle(batch, incoming)
+        with suppress(RedisError):  # its lease will run out
+            await batch.send()
+
+    async def leave(self, incoming: Incoming) -> None:
+        """Leave a message to whoever takes it up next: another process, or our next life."""
+        await self._leases.let_go(incoming)
+        batch = self._memory.batch()
+        self._ledger.release(batch, incoming)
+        with suppress(RedisError):
+            await batch.send()
+
+    async def join(self, first: Incoming, others: Sequence[Incoming]) -> None:
+        """Answer messages of one conversation together: the first says what all of them say."""
+        first = _clean(first)
+        batch = self._memory.batch()
+        self._ledger.join(batch, first, [one.id for one in others])
+        with suppress(RedisError):
+            await batch.send()
+        for one in others:
+            await self._leases.let_go(one)
+        if first in self._leases:
+            self._leases.hold(first)
+
+    async def burst(self, scope: Scope, message: str) -> Burst:
+        """Return with which messages one is, or was, answered. Raises RedisError."""
+        batch = self._memory.batch()
+        found = self._ledger.burst(batch, scope, message)
+        await batch.send()
+        return found.value
+
+    async def told(self, scope: Scope, message: str) -> Told:
+        """Return where the answer to a message stands, and what it was made from. Raises RedisError."""
+        batch = self._memory.batch()
+        found = self._ledger.told(batch, scope, message)
+        await batch.send()
+        return found.value
+
+    async def receipt(self, incoming: Incoming, part: int, receipt: Receipt) -> None:
+        """Write down which message a part of the answer is, as far as memory serves."""
+        batch = self._memory.batch()
+        self._ledger.place(batch, incoming, part, receipt)
+        try:
+            await batch.send()
+        except RedisError as error:
+            log.warning("receipt not kept", turn=incoming.id, error=str(error))
 
     async def edited(self, incoming: Incoming) -> bool:
         """Let a message that was remembered say what it says now; False where it is not. Raises RedisError."""
@@ -71,18 +167,14 @@ class Engine:
         await batch.send()
         return await self._memory.edit(incoming.scope, incoming.id, incoming.text)
 
-    async def again(self, incoming: Incoming) -> AsyncIterator[Event]:
-        """Answer a message anew, as it says now; the answer it had is forgotten. Raises what `reply` raises."""
+    async def reopen(self, incoming: Incoming) -> None:
+        """Let a message be answered anew, as it says now; the answer it had is forgotten. Raises RedisError."""
         scope = incoming.scope
-        answer = Which(turns=((scope.conversation, answer_id(incoming.id)),))
-        await self._memory.forget(scope, answer)
+        await self._memory.forget(scope, Which(turns=((scope.conversation, answer_id(incoming.id)),)))
         await self.edited(incoming)
         batch = self._memory.batch()
         self._ledger.reopen(batch, incoming)
         await batch.send()
-        async with aclosing(self.reply(incoming)) as events:  # type: ignore[type-var]
-            async for event in events:
-                yield event
 
     async def unfinished(self, tenant: str) -> list[Incoming]:
         """Return the tenant's messages that a process left unanswered; reply to each to make it good."""
@@ -91,7 +183,7 @@ class Engine:
         batch = self._memory.batch()
         found = self._ledger.unfinished(batch, tenant, _now())
         await batch.send()
-        return found.value
+        return [one for one in found.value if one not in self._leases]
 
     async def owing(self, tenant: str) -> bool:
         """Tell whether any of the tenant's messages has been taken in and not been answered yet. Raises RedisError."""
@@ -100,24 +192,25 @@ class Engine:
         await batch.send()
         return found.value
 
-    async def _answer(self, incoming: Incoming, glance: Glance | None) -> AsyncIterator[Event]:
+    async def _answer(self, incoming: Incoming, glance: Glance | None, *, shown: bool) -> AsyncIterator[Event]:
         """Stream the answer to a message and remember it; glance: None where memory is away."""
+        app = await self._apps(incoming.scope)
         said: list[str] = []
         status = Status.BROKEN
         answered: Answered | None = None
         missed = glance is None  # whether memory comes back meanwhile or not, it has not heard the message
         try:
-            context = None if glance is None else await self._recollected(incoming, glance)
+            context = None if glance is None else await self._recollected(app, incoming, glance)
             if context is None:
                 missed = True
-                context = await self._looked_back(incoming)
+                context = await self._looked_back(app, incoming)
             if self.backlog.away:
                 yield Notice(self.backlog.notice)
             elif context.trouble:
                 yield Notice(f"Memory was searched by words alone: {context.trouble}")
             elif context.unread:
                 yield Notice(f"What was recalled stands in its plain order, not reranked: {context.unread}")
-            async with aclosing(self._app.answer(incoming, context)) as events:  # type: ignore[type-var]
+            async with aclosing(app.answer(incoming, context)) as events:  # type: ignore[type-var]
                 async for event in events:
                     if isinstance(event, Answered):
                         answered, status = event, event.status
@@ -133,46 +226,53 @@ class Engine:
             raise
         finally:
             # Shielded: whoever stopped the answer must not stop it from being remembered.
-            await tasks.whole(self._remember(incoming, "".join(said), status, missed=missed))
+            turns = replied(incoming, "".join(said), status, self._name)
+            told = why.kept(answered) if answered is not None else ""
+            ending = _Ending(turns, app.due(incoming.scope), missed, shown, told)
+            await tasks.whole(self._remember(incoming, ending))
         if answered is not None:
             yield answered
 
-    async def _recollected(self, incoming: Incoming, glance: Glance) -> Context | None:
+    async def _recollected(self, app: ChatApp, incoming: Incoming, glance: Glance) -> Context | None:
         """Return what memory gives, the message remembered; None where it has gone away."""
         try:
             with stopwatch.recalling():
-                return await self._app.recollect(incoming, glance)
+                return await app.recollect(incoming, glance)
         except RedisError as error:
             self.backlog.went(error)
             return None
 
-    async def _looked_back(self, incoming: Incoming) -> Context:
+    async def _looked_back(self, app: ChatApp, incoming: Incoming) -> Context:
         """Return what can still be read of memory while it is away, and what waits for it."""
         context = Context()
         if self.backlog.readable:
             with suppress(RedisError):
-                context = await self._app.look_back(incoming)
+                context = await app.look_back(incoming)
         return replace(context, recent=(*context.recent, *self.backlog.recent(incoming.scope)))
 
-    async def _remember(self, incoming: Incoming, text: str, status: Status, *, missed: bool) -> None:
-        """Remember the reply and finish the event, in one round trip: both or neither, whoever is killed meanwhile.
-
-        missed: memory was away when the message came, so that waits too, in front of its reply.
-        """
-        said = replied(incoming, text, status, self._name)
-        if not missed and not self.backlog.away:
+    async def _remember(self, incoming: Incoming, ending: "_Ending") -> None:
+        """Remember the reply and finish the event, in one round trip: both or neither, whoever is killed meanwhile."""
+        scope = incoming.scope
+        if not ending.missed and not self.backlog.away:
             batch = self._memory.batch(atomic=True)
-            self._ledger.finish(batch, incoming)
+            self._ledger.finish(batch, incoming, shown=ending.shown, why=ending.why)
             try:
-                due = self._app.due(incoming.scope)
-                await self._memory.remember(incoming.scope, said, batch=batch, live=True, due=due)
+                await self._memory.remember(scope, ending.said, batch=batch, live=True, due=ending.due)
             except RedisError as error:
                 self.backlog.went(error)
             else:
                 return
-        self.backlog.add(incoming, heard(incoming), said, written=not missed, due=self._app.due(incoming.scope))
+        self.backlog.add(incoming, heard(incoming), ending.said, written=not ending.missed, due=ending.due)
         if not self.backlog.away:  # it has come back while the model answered
             await self.backlog.caught_up(now=True)
+
+    async def _remembered(self, incoming: Incoming) -> AsyncIterator[Event]:
+        """Yield the answer that an earlier process remembered, and did not show to its end."""
+        turn = await self._memory.get(incoming.scope, answer_id(incoming.id))
+        if turn is None:
+            return
+        yield Piece(turn.text)
+        yield Answered(turn.text, incoming.id, "", (), (), Tokens(0, 0, 0), turn.status)
 
     async def _finished(self, incoming: Incoming) -> None:
         batch = self._memory.batch()
@@ -194,6 +294,8 @@ class Engine:
                     await asyncio.sleep(QUEUE_POLL)
                 case Claim.ANSWERING | Claim.SENT:
                     return None
+                case Claim.ANSWERED:
+                    raise _Remembered
 
     @asynccontextmanager
     async def _turn_taking(self, incoming: Incoming) -> AsyncIterator[None]:
@@ -208,36 +310,43 @@ class Engine:
             yield
 
     @asynccontextmanager
-    async def _renewing(self, incoming: Incoming) -> AsyncIterator[None]:
-        """Keep the lease while the answer is being made."""
-
-        async def renew() -> None:
-            while True:
-                await asyncio.sleep(LEASE / 3000)
-                batch = self._memory.batch()
-                held = self._ledger.renew(batch, incoming, _now())
-                try:
-                    await batch.send()
-                    if not held.value:
-                        log.warning("lease lost", turn=incoming.id)
-                except RedisError as error:  # the next renewal may get through: the lease holds three
-                    log.warning("lease not renewed", turn=incoming.id, error=str(error))
-
-        task = asyncio.create_task(renew())
+    async def _holding(self, incoming: Incoming) -> AsyncIterator[None]:
+        """Keep the lease while the answer is being made and shown."""
+        self._leases.hold(incoming)
         try:
             yield
         finally:
-            await tasks.ended(task)
+            await self._leases.let_go(incoming)
 
     def _readable(self, incoming: Incoming) -> Incoming:
         """Return the message with text that can be stored; raises MessageTooLong beyond the limit."""
         check_length(incoming.text, self._max_message)
-        return replace(
-            incoming,
-            text=readable(incoming.text),
-            author=readable(incoming.author),
-            context=[Seen(readable(seen.author), readable(seen.text)) for seen in incoming.context],
-        )
+        return _clean(incoming)
+
+
+def _clean(incoming: Incoming) -> Incoming:
+    """Return the message with text that can be stored."""
+    return replace(
+        incoming,
+        text=readable(incoming.text),
+        author=readable(incoming.author),
+        context=[Seen(readable(seen.author), readable(seen.text)) for seen in incoming.context],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How an answer ended. missed: memory was away when the message came, so that waits too, in front of its reply."""
+
+    said: Sequence[Turn]
+    due: Due | None
+    missed: bool
+    shown: bool
+    why: str
+
+
+class _Remembered(Exception):
+    """The message has its answer, remembered by an earlier process."""
 
 
 def check_length(text: str, most: int) -> None:

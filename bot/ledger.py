@@ -1,22 +1,28 @@
 """What became of every incoming message: leases and outcomes in Redis, shared by all processes.
 
-received -> answering -> sent. A lease and not a mark: a process that dies with a message in hand loses its lease, and
-the message is answered by another. A conversation's turn to be answered is a lease too, so that two processes that
-serve one app answer one message at a time.
+received -> answering -> answered -> sent. A lease and not a mark: a process that dies with a message in hand loses its
+lease, and the message is answered by another; an answer that is remembered, and was not shown to its end, is shown by
+another. A conversation's turn to be answered is a lease too, so that two processes that serve one app answer one
+message at a time.
+
+Beside its state an event holds which messages of the platform its reply stands in (`part:0`, `part:1` ...), which other
+messages were answered with it, as one burst, and what its answer was made from: names, no text.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
 import structlog
 
+from bot.delivery.receipts import Receipt
 from bot.records import Incoming, Seen
 from memory import turns
 from memory.batch import Answer, Batch
 from memory.keys import EVENT_TTL, Keys
+from memory.records import answer_id
 from memory.scope import Audience, Scope
 
 log = structlog.get_logger()
@@ -30,6 +36,11 @@ local waiting = ARGV[6] == '1'
 local known = redis.call('HMGET', event, 'state', 'owner', 'until')
 if known[1] == 'sent' then return 'sent' end
 if known[1] and known[2] ~= owner and tonumber(known[3]) > now then return 'answering' end
+if known[1] == 'answered' and redis.call('EXISTS', KEYS[5]) == 1 then
+  redis.call('HSET', event, 'owner', owner, 'until', now + lease)
+  redis.call('ZADD', unfinished, now + lease, event)
+  return 'answered'
+end
 local answering = redis.call('GET', turn_taking)
 local free = not waiting and (not answering or answering == owner)
 local state = (free or (known[1] == 'answering' and known[2] == owner)) and 'answering' or 'received'
@@ -59,6 +70,7 @@ return 1
 """
 
 # A message that was never remembered awaits its answer still, unless the person does not want it to be.
+# ARGV[3]: 'sent', or 'answered' where whoever shows the answer will tell. ARGV[4]: what it was made from.
 _FINISH = """
 if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
 if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
@@ -68,9 +80,11 @@ if not paused and redis.call('EXISTS', KEYS[4]) == 0 and redis.call('HEXISTS', K
   redis.call('ZADD', KEYS[3], 0, KEYS[1])
   return 0
 end
-redis.call('HSET', KEYS[1], 'state', 'sent')
-redis.call('HDEL', KEYS[1], 'payload')
-redis.call('ZREM', KEYS[3], KEYS[1])
+redis.call('HSET', KEYS[1], 'state', ARGV[3], 'why', ARGV[4])
+if ARGV[3] == 'sent' then
+  redis.call('HDEL', KEYS[1], 'payload')
+  redis.call('ZREM', KEYS[3], KEYS[1])
+end
 return 1
 """
 
@@ -92,8 +106,32 @@ return 1
 
 # Answered, and to be answered again: whoever claims it next may.
 _REOPEN = """
-if redis.call('HGET', KEYS[1], 'state') ~= 'sent' then return 0 end
+local state = redis.call('HGET', KEYS[1], 'state')
+if state ~= 'sent' and state ~= 'answered' then return 0 end
 redis.call('HSET', KEYS[1], 'state', 'received', 'until', 0)
+return 1
+"""
+
+# The messages of a burst are answered with its first: KEYS: unfinished, the first, the others. ARGV: the first's id and
+# payload, the others' ids.
+_JOIN = """
+redis.call('HSET', KEYS[2], 'with', ARGV[3])
+if redis.call('HEXISTS', KEYS[2], 'payload') == 1 then redis.call('HSET', KEYS[2], 'payload', ARGV[2]) end
+for at = 3, #KEYS do
+  redis.call('HSET', KEYS[at], 'state', 'sent', 'of', ARGV[1])
+  redis.call('HDEL', KEYS[at], 'payload')
+  redis.call('EXPIRE', KEYS[at], ARGV[4])
+  redis.call('ZREM', KEYS[1], KEYS[at])
+end
+return 1
+"""
+
+# Let another process take it up at once.
+_RELEASE = """
+if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
+if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'until', 0)
+if redis.call('HEXISTS', KEYS[1], 'payload') == 1 then redis.call('ZADD', KEYS[3], 0, KEYS[1]) end
 return 1
 """
 
@@ -113,7 +151,25 @@ class Claim(StrEnum):
     OURS = "ours"  # answer it
     QUEUED = "queued"  # another message of the conversation is being answered: claim again
     ANSWERING = "answering"  # another process answers it
+    ANSWERED = "answered"  # its answer is remembered: show it
     SENT = "sent"  # it has been answered
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Messages that are answered together, by the first one's id. others: those behind it, told for the first alone."""
+
+    first: str
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is known of an answer: the messages that it stands in, and what it was made from."""
+
+    state: str
+    receipts: tuple[Receipt, ...]
+    why: str
 
 
 class Ledger:
@@ -129,9 +185,10 @@ class Ledger:
         return batch.ask(
             "EVAL",
             _CLAIM,
-            4,
+            5,
             *self._names(incoming),
             self._keys.tenant(scope.tenant).paused,
+            turns.key(self._keys, scope, answer_id(incoming.id)),
             self._mark(incoming),
             now,
             LEASE,
@@ -146,15 +203,19 @@ class Ledger:
         """Ask for more time; False where the lease has been lost."""
         return batch.ask("EVAL", _RENEW, 3, *self._names(incoming), self._mark(incoming), now, LEASE, read=bool)
 
-    def finish(self, batch: Batch, incoming: Incoming) -> Answer[bool]:
-        """Tell that a message has its answer; False where the lease had been lost."""
+    def finish(self, batch: Batch, incoming: Incoming, *, shown: bool = True, why: str = "") -> Answer[bool]:
+        """Tell that a message has its answer; False where the lease had been lost.
+
+        shown: False where that is still to be shown, and will be told by `settle`. why: what `why` is to return.
+        """
         scope = incoming.scope
         turn, paused = turns.key(self._keys, scope, incoming.id), self._keys.tenant(scope.tenant).paused
         names = (*self._names(incoming), turn, paused)
-        return batch.ask("EVAL", _FINISH, len(names), *names, self._mark(incoming), scope.person_tag, read=bool)
+        mark, state = self._mark(incoming), "sent" if shown else "answered"
+        return batch.ask("EVAL", _FINISH, len(names), *names, mark, scope.person_tag, state, why, read=bool)
 
     def settle(self, batch: Batch, incoming: Incoming) -> Answer[bool]:
-        """Tell that a message was answered while memory was away, whether it had been claimed before or not."""
+        """Tell that nothing more is to be done about a message, whoever owns it and whether it was claimed or not."""
         return batch.ask("EVAL", _SETTLE, 3, *self._names(incoming), self._mark(incoming), EVENT_TTL, read=bool)
 
     def reword(self, batch: Batch, incoming: Incoming) -> Answer[bool]:
@@ -164,6 +225,37 @@ class Ledger:
     def reopen(self, batch: Batch, incoming: Incoming) -> Answer[bool]:
         """Let a message that was answered be answered again; False where it was not."""
         return batch.ask("EVAL", _REOPEN, 1, self._names(incoming)[0], read=bool)
+
+    def release(self, batch: Batch, incoming: Incoming) -> Answer[bool]:
+        """Let another process take up a message at once; False where the lease had been lost."""
+        return batch.ask("EVAL", _RELEASE, 3, *self._names(incoming), self._mark(incoming), read=bool)
+
+    def join(self, batch: Batch, first: Incoming, others: Sequence[str]) -> Answer[bool]:
+        """Tell that other messages of a conversation are answered with this one, which says what they say too."""
+        scope = first.scope
+        events = [self._keys.event(scope.tenant, scope.conversation, one) for one in (first.id, *others)]
+        names = (self._keys.tenant(scope.tenant).unfinished, *events)
+        told = json.dumps(list(others))
+        return batch.ask("EVAL", _JOIN, len(names), *names, first.id, _payload(first), told, EVENT_TTL, read=bool)
+
+    def burst(self, batch: Batch, scope: Scope, message: str) -> Answer[Burst]:
+        """Ask with which messages one is answered."""
+
+        def read(reply: Sequence[bytes | None]) -> Burst:
+            of, others = reply
+            return Burst(of.decode() if of else message, tuple(json.loads(others)) if others else ())
+
+        return batch.ask("HMGET", self._keys.event(scope.tenant, scope.conversation, message), "of", "with", read=read)
+
+    def place(self, batch: Batch, incoming: Incoming, part: int, receipt: Receipt) -> Answer[int]:
+        """Note which message of the platform a part of the reply is, or that it is being sent."""
+        event, value = self._names(incoming)[0], json.dumps([receipt.message, receipt.anew, receipt.at])
+        batch.ask("HSET", event, f"part:{part}", value, read=int)
+        return batch.ask("EXPIRE", event, EVENT_TTL, read=int)
+
+    def told(self, batch: Batch, scope: Scope, message: str) -> Answer[Told]:
+        """Ask what is known of the answer to a message."""
+        return batch.ask("HGETALL", self._keys.event(scope.tenant, scope.conversation, message), read=_told)
 
     def unfinished(self, batch: Batch, tenant: str, now: int) -> Answer[list[Incoming]]:
         """Ask for a tenant's messages whose lease ran out before they were answered."""
@@ -183,6 +275,13 @@ class Ledger:
 
     def _mark(self, incoming: Incoming) -> str:
         return f"{self._owner}/{incoming.id}"
+
+
+def _told(reply: Mapping[bytes, bytes]) -> Told:
+    fields = {name.decode(): value.decode() for name, value in reply.items()}
+    numbers = sorted(int(name[5:]) for name in fields if name.startswith("part:"))
+    receipts = [Receipt(*json.loads(fields[f"part:{number}"])) for number in numbers]
+    return Told(fields.get("state", ""), tuple(receipts), fields.get("why", ""))
 
 
 def _payload(incoming: Incoming) -> str:

@@ -91,7 +91,14 @@ def recalling() -> Iterator[None]:
 def _outcome(end: Answered | None) -> Outcome:
     if end is None:
         return "repeated"
-    return "cut" if end.status is Status.CUT else "answered"
+    match end.status:
+        case Status.CUT:
+            return "cut"
+        case Status.CANCELLED:
+            return "stopped"
+        case Status.BROKEN:
+            return "failed"
+    return "answered"
 
 
 def _broken(error: BaseException) -> Outcome:

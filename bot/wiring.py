@@ -15,7 +15,7 @@ from ulid import ULID
 
 from bot import upkeep
 from bot.apps.chat import ChatApp, ChatOptions
-from bot.engine import Engine
+from bot.engine import Apps, Engine, always
 from bot.errors import ReplyBroken
 from bot.ledger import Ledger
 from bot.models import weights
@@ -76,13 +76,31 @@ async def bot(settings: Settings, progress: Progress = index.silent) -> AsyncIte
     """Open memory and model, and let go of them at the end."""
     async with AsyncExitStack() as stack:
         memory = await stack.enter_async_context(opened_memory(settings, progress))
-        model = await chat_model(settings, progress)
-        stack.push_async_callback(model.close)
-        warming = asyncio.create_task(model.warm())
-        stack.push_async_callback(_warmed, warming)
+        model = await stack.enter_async_context(warmed_model(settings, progress))
         app = ChatApp(memory, model, prompts(settings), chat_options(settings))
+        yield await stack.enter_async_context(bot_with(settings, memory, model, always(app)))
+
+
+@asynccontextmanager
+async def warmed_model(settings: Settings, progress: Progress) -> AsyncIterator[ChatModel]:
+    """Open the model that answers, and let it make itself ready beside."""
+    model = await chat_model(settings, progress)
+    try:
+        warming = asyncio.create_task(model.warm())
+        try:
+            yield model
+        finally:
+            await _warmed(warming)
+    finally:
+        await model.close()
+
+
+@asynccontextmanager
+async def bot_with(settings: Settings, memory: Memory, model: ChatModel, apps: Apps) -> AsyncIterator[Bot]:
+    """Open a bot that answers by apps, with memory and a model that somebody else closes."""
+    async with AsyncExitStack() as stack:
         ledger = Ledger(memory.keys, owner=str(ULID()))
-        engine = Engine(memory, app, ledger, name=settings.name, max_message=settings.max_message)
+        engine = Engine(memory, apps, ledger, name=settings.name, max_message=settings.max_message)
         stack.push_async_callback(_last_try, engine)
         keeping_up = asyncio.create_task(upkeep.keep_up(memory, engine.backlog))
         stack.push_async_callback(tasks.ended, keeping_up)

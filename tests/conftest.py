@@ -13,7 +13,7 @@ import redis.asyncio
 from ulid import ULID
 
 from bot.apps.chat import ChatApp, ChatOptions
-from bot.engine import Engine
+from bot.engine import Engine, always
 from bot.ledger import Ledger
 from bot.prompts import Prompts
 from bot.records import Answered, Event, Incoming
@@ -106,7 +106,7 @@ class Talk:
         self.app = ChatApp(
             memory, model, Prompts(), ChatOptions(**{"prompt_tokens": 1000, "reply_tokens": 200, **options})
         )
-        self.engine = Engine(memory, self.app, Ledger(memory.keys, owner), name="Lorebot", max_message=100_000)
+        self.engine = Engine(memory, always(self.app), Ledger(memory.keys, owner), name="Lorebot", max_message=100_000)
 
     def incoming(self, text: str, **changes: object) -> Incoming:
         message = {

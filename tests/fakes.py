@@ -8,6 +8,7 @@ from itertools import count
 
 import numpy as np
 
+from bot.delivery.stream import Controls
 from bot.errors import CommandError, MessageLost
 from bot.models.base import Finished, Message, Piece
 from bot.resp.base import OK, Reply
@@ -226,6 +227,8 @@ class Postbox:
         self.messages: dict[str, str] = {}
         self.files: dict[str, str] = {}
         self.nonces: dict[str, str] = {}
+        self.controls: dict[str, Controls] = {}
+        self.blind = False  # whether it cannot tell what was sent long ago
         self.busy = 0
         self.most_busy = 0
         self._clock = clock
@@ -236,26 +239,33 @@ class Postbox:
     def shown(self) -> list[str]:
         return list(self.messages.values())
 
-    async def send(self, text: str, nonce: str) -> str:
+    async def send(self, text: str, nonce: str, controls: Controls = Controls.NONE) -> str:
         async with self._call("send", text):
             message = self.nonces.setdefault(nonce, f"m{len(self.nonces) + 1}")
             self.messages[message] = text
+            self.controls[message] = controls
             return message
 
-    async def edit(self, message: str, text: str) -> None:
+    async def edit(self, message: str, text: str, controls: Controls = Controls.NONE) -> None:
         async with self._call("edit", text):
             if message not in self.messages:
                 raise MessageLost("deleted")
             self.messages[message] = text
+            self.controls[message] = controls
+
+    async def find(self, part: int, nonce: str) -> str | None:
+        if self.blind:
+            raise MessageLost("nobody knows")
+        return self.nonces.get(nonce)
 
     async def delete(self, message: str) -> None:
         async with self._call("delete", message):
             if self.messages.pop(message, None) is None:
                 raise MessageLost("deleted")
 
-    async def attach(self, text: str, file: str, content: str, nonce: str) -> str:
+    async def attach(self, text: str, file: str, content: str, nonce: str, controls: Controls = Controls.NONE) -> str:
         self.files[file] = content
-        return await self.send(text, nonce)
+        return await self.send(text, nonce, controls)
 
     @asynccontextmanager
     async def _call(self, kind: str, text: str) -> AsyncIterator[None]:

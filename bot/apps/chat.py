@@ -39,6 +39,7 @@ class ChatOptions:
     small: the model takes whatever it reads for a fact and parrots what it is not asked about, so it is shown neither
     its own replies nor old questions, and memory only with a question. history: how long conversations are summarised;
     its msg_ctx_cnt takes the window's place. app: the name by which whoever makes the summaries knows this app.
+    persona: who the bot is, beside its name.
     """
 
     name: str = "Lorebot"
@@ -49,6 +50,7 @@ class ChatOptions:
     small: bool = False
     history: History | None = None
     app: str = "chat"
+    persona: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,7 @@ class ChatApp:
             self._prompts.render(
                 "chat",
                 name=self._options.name,
+                persona=self._options.persona,
                 person=_asker(incoming, who),
                 today=f"{now:%A}, {now.day} {now:%B} {now.year}",
                 timezone=incoming.timezone,

@@ -1,14 +1,33 @@
-"""What a command is given and what it says."""
+"""What a command is, what it is given and what it says."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import Flag, auto
 
 from bot.records import Answered
+from bot.service import Service
 from memory.memory import Memory
+from memory.records import Turn
 from memory.scope import Operator, Scope
 from memory.transfer import Exported
 
 Named = tuple[str, str]  # a turn: its conversation and id
+Link = Callable[[Turn], str]  # the address of a turn on the platform, "" where it has none
+
+
+def nowhere(turn: Turn) -> str:
+    """Return no address."""
+    return ""
+
+
+class At(Flag):
+    """Where a command makes sense: in the terminal, in the chats of a platform."""
+
+    TERMINAL = auto()
+    CHAT = auto()
+
+
+EVERYWHERE = At.TERMINAL | At.CHAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +35,9 @@ class Here:
     """Where a command is given.
 
     last: the last answer given here, if any. listed: the turns that were listed last, which numbers stand for.
-    owner: whoever gives commands may manage all of the tenant's memory, and not only what is theirs. files: they may
-    name files of this machine.
+    owner: whoever gives commands may manage all of the tenant's memory, and not only what is theirs. at: the terminal,
+    where files of this machine may be named, or a chat. manager: they manage the server or workspace. link: the
+    address of a turn. service: what else a running bot has.
     """
 
     scope: Scope
@@ -26,7 +46,15 @@ class Here:
     last: Answered | None = None
     listed: tuple[Named, ...] = ()
     owner: bool = False
-    files: bool = False
+    at: At = At.CHAT
+    manager: bool = False
+    link: Link = nowhere
+    service: Service | None = None
+
+    @property
+    def files(self) -> bool:
+        """Whether files of this machine may be named."""
+        return self.at is At.TERMINAL
 
     @property
     def whose(self) -> Scope | Operator:
@@ -44,11 +72,20 @@ class Here:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A text file that a command gives."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """What a command says, in Markdown, and what it asks of its platform.
 
     listed: the turns that it lists, in order. confirm: what to do if the person says yes. forgotten: what has been
-    shown before may be gone by now.
+    shown before may be gone by now. ask: a question that is to be answered in front of everybody. chat: what a thread
+    is to be opened about, "" for anything. learn: the channel's past is to be remembered.
     """
 
     text: str = ""
@@ -58,14 +95,44 @@ class Said:
     listed: tuple[Named, ...] | None = None
     confirm: Callable[[], Awaitable["Said"]] | None = None
     forgotten: bool = False
+    file: File | None = None
+    ask: str | None = None
+    chat: str | None = None
+    learn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One thing that a command takes, where the platform asks for each by its name.
+
+    form: how it stands in the words that the command gets, where all are one text.
+    """
+
+    name: str
+    summary: str
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    form: str = "{}"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command. usage: its options, as shown in help. terminal: it makes sense in the terminal alone."""
+    """One command, or one verb of a command that has several.
+
+    usage: its options, as shown in help. at: where it makes sense. open: everybody may see what it says. manager: only
+    who manages the server or workspace may give it.
+    """
 
     name: str
     usage: str
     summary: str
     run: Callable[[Here, str], Awaitable[Said]]
-    terminal: bool = False
+    at: At = EVERYWHERE
+    options: tuple[Option, ...] = ()
+    verbs: tuple["Command", ...] = ()
+    open: bool = False
+    manager: bool = False
+
+    def words(self, given: dict[str, str | None]) -> str:
+        """Return options that were given by name as the words that the command gets."""
+        return " ".join(one.form.format(given[one.name]) for one in self.options if given.get(one.name))

@@ -5,21 +5,22 @@ from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from bot.commands.base import Named
+from bot.commands.base import Link, Named, nowhere
 from memory.records import Recalled, Turn
 
 
-def found(one: Recalled, timezone: str) -> str:
+def found(one: Recalled, timezone: str, link: Link = nowhere) -> str:
     """Return a recalled turn with its score and the signals that speak for or against it, as a line of a list."""
     signals = ", ".join(f"{name} {value:.2f}" for name, value in one.signals.items() if round(value, 2))
-    return f"**{one.score:.2f}** {told(replace(one.turn, text=one.excerpt), timezone)} ({signals})"
+    return f"**{one.score:.2f}** {told(replace(one.turn, text=one.excerpt), timezone, link)} ({signals})"
 
 
-def told(turn: Turn, timezone: str) -> str:
-    """Return a turn as one line: when, who, what."""
+def told(turn: Turn, timezone: str, link: Link = nowhere) -> str:
+    """Return a turn as one line: when, linked where it has an address, who, what."""
     text = " ".join(turn.text.split())
     shown = text if len(text) <= 200 else f"{text[:199]}…"
-    return f"{when(turn, timezone)} {turn.author}: {shown}"
+    moment, address = when(turn, timezone), link(turn)
+    return f"{f'[{moment}]({address})' if address else moment} {turn.author}: {shown}"
 
 
 def when(turn: Turn, timezone: str) -> str:

@@ -1,13 +1,13 @@
 """What `/memory` does: list, search, show, forget, take along, and wishes about being remembered."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from bot import files
 from bot.commands import choice
-from bot.commands.base import Here, Said
+from bot.commands.base import At, Command, File, Here, Option, Said
 from bot.commands.lines import found, named, numbered, told, when
 from bot.errors import CommandError
 from memory import transfer
@@ -21,24 +21,15 @@ LISTED = 20  # turns that one listing shows
 PREVIEWED = 10  # turns that are shown before they are forgotten
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """One thing that `/memory` does. files: it reads or writes a file of the machine that the bot runs on."""
-
-    name: str
-    usage: str
-    summary: str
-    run: Callable[[Here, str], Awaitable[Said]]
-    files: bool = False
-
-
 async def run(here: Here, rest: str) -> Said:
     """Carry out what follows `/memory`."""
     name, _, words = rest.partition(" ")
-    verb = next((one for one in VERBS if one.name == name and (here.files or not one.files)), None)
+    offered = [one for one in VERBS if here.at in one.at]
+    verb = next((one for one in offered if one.name == name), None)
     if verb is None:
-        offered = [one for one in VERBS if here.files or not one.files]
         return Said("\n".join(f"- `{f'/memory {one.name} {one.usage}'.strip()}`: {one.summary}" for one in offered))
+    if verb.manager and not (here.manager or here.owner):
+        raise CommandError("only who manages this place may do that")
     return await verb.run(here, words.strip())
 
 
@@ -48,7 +39,7 @@ async def list_(here: Here, rest: str) -> Said:
     if not listing.total:
         return Said("Nothing is remembered here yet.")
     turns = listing.turns[::-1]
-    lines = numbered(told(turn, here.timezone) for turn in turns)
+    lines = numbered(told(turn, here.timezone, here.link) for turn in turns)
     return Said(f"The last {len(turns)} of {listing.total:,} turns:\n\n{lines}", listed=named(turns))
 
 
@@ -57,7 +48,7 @@ async def search(here: Here, words: str) -> Said:
     if not words:
         raise CommandError("say what to search for: `/memory search WORDS`")
     hits = await here.memory.recall(here.scope, words, anyway=True)
-    text = numbered(found(one, here.timezone) for one in hits)
+    text = numbered(found(one, here.timezone, here.link) for one in hits)
     return Said(text or "Nothing is remembered here yet.", listed=named(one.turn for one in hits))
 
 
@@ -87,7 +78,7 @@ async def forget(here: Here, words: str) -> Said:
 async def preview(here: Here, places: Sequence[Place]) -> str:
     """Tell what would be forgotten."""
     turns = await here.memory.read(here.whose, places[:PREVIEWED])
-    lines = "\n".join(f"- {told(turn, here.timezone)}" for turn in turns)
+    lines = "\n".join(f"- {told(turn, here.timezone, here.link)}" for turn in turns)
     more = f"\n- … and {len(places) - len(turns):,} more" if len(places) > len(turns) else ""
     return f"{with_answers(len(places))}:\n\n{lines}{more}\n\nForget for good? Say `yes` to do so."
 
@@ -126,6 +117,15 @@ async def export(here: Here, words: str) -> Said:
     return Said(f"{counted(count)} written to {name}.")
 
 
+async def hand_over(here: Here, words: str) -> Said:
+    """Give what is remembered of the person: what they said and what was answered to them, a line of JSON a turn."""
+    lines = [one.line() async for one in here.memory.export(here.whose, Which(person=here.scope.person))]
+    if not lines:
+        return Said("Nothing is remembered of you here.")
+    text = "".join(f"{line}\n" for line in lines)
+    return Said(f"{counted(len(lines))}, a line of JSON each.", file=File("memory.jsonl", text))
+
+
 async def import_(here: Here, words: str) -> Said:
     """Remember the turns of a file."""
     if not words:
@@ -151,6 +151,7 @@ async def resume(here: Here, rest: str) -> Said:
 
 async def retain(here: Here, words: str) -> Said:
     """Tell or change for how long turns are kept."""
+    here = replace(here, owner=here.owner or here.manager)
     if not words:
         days = await here.memory.retention(here.whose)
         return Said(f"Turns are kept for {kept(days)}. `/memory retain DAYS` or `/memory retain forever` changes that.")
@@ -196,14 +197,18 @@ async def _retain(here: Here, days: int | None) -> Said:
     return Said(f"Turns are kept for {kept(days)} now.{gone}", forgotten=bool(done.expired))
 
 
+DAYS = Option("days", "30, or forever; nothing tells how it is")
+WHICH = Option("which", "Numbers of the last list, since 7d, search WORDS, all ...", required=True)
+
 VERBS = (
-    Verb("list", "", "the latest turns", list_),
-    Verb("search", "WORDS", "what memory finds", search),
-    Verb("show", "NUMBER… | …", "turns whole", show),
-    Verb("forget", choice.USAGE, "forget for good, once you say yes", forget),
-    Verb("export", "FILE [person …]", "turns into a file", export, files=True),
-    Verb("import", "FILE", "turns from a file", import_, files=True),
-    Verb("pause", "", "be answered and not remembered", pause),
-    Verb("resume", "", "be remembered again", resume),
-    Verb("retain", "[DAYS | forever]", "for how long turns are kept", retain),
+    Command("list", "", "the latest turns", list_),
+    Command("search", "WORDS", "what memory finds", search, options=(Option("words", "What to search for", True),)),
+    Command("show", "NUMBER… | …", "turns whole", show, options=(WHICH,)),
+    Command("forget", choice.USAGE, "forget for good, once you say yes", forget, options=(WHICH,)),
+    Command("export", "FILE [person …]", "turns into a file", export, at=At.TERMINAL),
+    Command("export", "", "what is remembered of you, as a file", hand_over, at=At.CHAT),
+    Command("import", "FILE", "turns from a file", import_, at=At.TERMINAL),
+    Command("pause", "", "be answered and not remembered", pause),
+    Command("resume", "", "be remembered again", resume),
+    Command("retain", "[DAYS | forever]", "for how long turns are kept", retain, options=(DAYS,)),
 )

@@ -6,9 +6,11 @@ that it is remembered.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from hashlib import blake2b
 from itertools import islice
 from typing import Protocol
@@ -17,6 +19,7 @@ import structlog
 
 from bot.delivery.pace import Pace
 from bot.delivery.parts import Limit, Part
+from bot.delivery.receipts import Receipt, Receipts
 from bot.delivery.split import closed, rest, split
 from bot.errors import DeliveryError, DeliveryRefused, MessageLost, ModelError, SlowDown
 from memory import tasks
@@ -26,26 +29,42 @@ log = structlog.get_logger()
 TRIES = 8  # failures in a row; with the pauses between them about two minutes
 LONGEST_PAUSE = 30.0  # seconds
 SENT_ANEW = 2  # times for one part; whoever deletes it more often does not want it
+ANEW = "anew"  # said to `Task.cancel`: the reply is made anew, so nothing is written to this one
 SORRY = "Something went wrong with this answer."
+
+
+class Controls(Enum):
+    """What people may do with a message of a reply."""
+
+    NONE = auto()
+    STOP = auto()  # it is being made
+    DONE = auto()  # it is whole: make it anew, ask why
 
 
 class Outlet(Protocol):
     """Where a reply goes: one channel, thread or conversation of a platform.
 
     All raise SlowDown, DeliveryRefused, DeliveryError where the call may be tried again. A nonce that was seen before
-    must not make a second message: return the id of the first one. A call needs a timeout: the channel waits for it.
+    must not make a second message: let the first one say it, and return its id. A call needs a timeout: the channel
+    waits for it.
     """
 
-    async def send(self, text: str, nonce: str) -> str:
+    async def send(self, text: str, nonce: str, controls: Controls = Controls.NONE) -> str:
         """Post a message and return its id. nonce: 24 characters, the same whenever this part of this turn is sent."""
 
-    async def edit(self, message: str, text: str) -> None:
+    async def edit(self, message: str, text: str, controls: Controls = Controls.NONE) -> None:
         """Let a message say something else. Raises MessageLost."""
+
+    async def find(self, part: int, nonce: str) -> str | None:
+        """Return the message that an earlier process sent as this part, so long ago that the nonce does not tell.
+
+        None where it sent none. Raises MessageLost where that cannot be told.
+        """
 
     async def delete(self, message: str) -> None:
         """Take a message back. Raises MessageLost."""
 
-    async def attach(self, text: str, file: str, content: str, nonce: str) -> str:
+    async def attach(self, text: str, file: str, content: str, nonce: str, controls: Controls = Controls.NONE) -> str:
         """Post a message with a text file and return its id. file: its name."""
 
 
@@ -54,8 +73,11 @@ class Style:
     """How replies look on a platform.
 
     parts: messages at most; what goes beyond is a file. thinking: shown at once, until the first words come; "" waits
-    for them. stopped: the mark below a reply that somebody stopped; None writes nothing more at all. quiet: makes
-    mentions harmless (bot/delivery/mentions.py); what it makes of a text begins with what it makes of its beginning.
+    waits for them. stopped: the mark below a reply that somebody stopped; None writes nothing more at all. twice: the
+    mark below one of which a part may be there twice. quiet: makes mentions harmless (bot/delivery/mentions.py); what
+    it makes of a text begins with what it makes of its beginning. controls: whether the last message has some.
+    aside: how something is written that is not part of the answer. nonces: seconds for which the platform knows a nonce
+    again.
     """
 
     limit: Limit
@@ -64,16 +86,31 @@ class Style:
     stopped: str | None = "*(stopped)*"
     beyond: str = "The rest of this answer is in the file."
     file: str = "answer.md"
+    twice: str = "*(I was restarted while sending this; part of it may be here twice.)*"
     quiet: Callable[[str], str] = str
+    aside: str = "{}"
+    controls: bool = False
+    nonces: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A message of the reply. id: None where it was lost; text: None where it is not known; anew: times sent again."""
+    """A message of the reply. id: None where it is not there; text: None where it is not known; anew: times sent again.
+
+    unsure: it was on its way when an earlier process died, longer ago than a nonce is known. twice: nobody can tell
+    whether it came through, so it is sent again.
+    """
 
     id: str | None
     text: str | None
     anew: int = 0
+    unsure: bool = False
+    twice: bool = False
+    controls: Controls = Controls.NONE
+
+    def says(self, text: str, controls: Controls) -> bool:
+        """Tell whether it is there and as it should be."""
+        return self.id is not None and self.text == text and self.controls is controls
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +119,7 @@ class _Step:
 
     number: int
     text: str | None
+    controls: Controls = Controls.NONE
 
 
 def nonce(turn: str, part: int, anew: int = 0) -> str:
@@ -90,16 +128,23 @@ def nonce(turn: str, part: int, anew: int = 0) -> str:
 
 
 async def show(
-    pieces: AsyncIterator[str], outlet: Outlet, turn: str, style: Style, pace: Pace, already: Sequence[str] = ()
+    pieces: AsyncIterator[str],
+    outlet: Outlet,
+    turn: str,
+    style: Style,
+    pace: Pace,
+    already: Sequence[Receipt] = (),
+    receipts: Receipts | None = None,
 ) -> list[str]:
     """Show a reply as its pieces come, and return the ids of its messages; none where nothing was said.
 
-    turn: unique on the platform. already: the messages that an earlier process sent for this turn, in order; they are
-    edited, and taken back where the reply is shorter. Where the pieces end with an error or we are cancelled, what was
-    said stays, with a mark below it, and the error goes on. Raises DeliveryError where the reply cannot be shown, once
-    its pieces have ended.
+    turn: unique on the platform. already: the parts that were sent for this turn before, in order; they are edited, and
+    taken back where the reply is shorter. receipts: keeps where parts stand, for whoever goes on after a crash.
+
+    Where the pieces end with an error or we are cancelled, what was said stays, with a mark below it, and the error
+    goes on. Raises DeliveryError where the reply cannot be shown, once its pieces have ended.
     """
-    reply = _Reply(outlet, turn, style, pace, already)
+    reply = _Reply(outlet, turn, style, pace, already, receipts or _Unkept())
     writer = asyncio.create_task(reply.write())
 
     async def written() -> None:
@@ -122,14 +167,34 @@ async def show(
 def _mark(error: BaseException, turn: str, style: Style) -> str | None:
     """Return what stands below a reply that did not come to its end; None where it is left as it is."""
     if isinstance(error, asyncio.CancelledError):
-        return style.stopped
+        return None if ANEW in error.args else style.stopped
     return f"{error.calm if isinstance(error, ModelError) else SORRY} (turn {turn})"
+
+
+def _found(receipt: Receipt, style: Style) -> _Sent:
+    """Return a part as an earlier process left it."""
+    lately = time.time() - receipt.at / 1000 < style.nonces
+    on_its_way = not receipt.message and receipt.at > 0
+    return _Sent(receipt.message or None, None, receipt.anew, unsure=on_its_way and not lately)
+
+
+class _Unkept:
+    """Receipts that nobody needs."""
+
+    async def sending(self, part: int, anew: int) -> None:
+        pass
+
+    async def sent(self, part: int, anew: int, message: str) -> None:
+        pass
 
 
 class _Reply:
     """What is to be shown, and what is."""
 
-    def __init__(self, outlet: Outlet, turn: str, style: Style, pace: Pace, already: Sequence[str]) -> None:
+    def __init__(
+        self, outlet: Outlet, turn: str, style: Style, pace: Pace, already: Sequence[Receipt], receipts: Receipts
+    ) -> None:
+        self._receipts = receipts
         self._outlet = outlet
         self._turn = turn
         self._style = style
@@ -141,7 +206,7 @@ class _Reply:
         self._changed = asyncio.Event()
         self._finished: list[Part] = []  # parts that no more text will change
         self._full = False  # whether more will only lengthen the file
-        self._sent = [_Sent(message, None) for message in already]
+        self._sent = [_found(one, style) for one in already]
         self._failures = 0
 
     @property
@@ -184,8 +249,9 @@ class _Reply:
             return None
         wanted = self._wanted()
         for number, text in enumerate(wanted):
-            if number == len(self._sent) or self._sent[number].id is None or self._sent[number].text != text:
-                return _Step(number, text)
+            controls = self._controls if number == len(wanted) - 1 else Controls.NONE
+            if number == len(self._sent) or not self._sent[number].says(text, controls):
+                return _Step(number, text, controls)
         if self._over and len(self._sent) > len(wanted):
             return _Step(len(self._sent) - 1, None)
         return None
@@ -199,6 +265,13 @@ class _Reply:
         if not shown and not self._sent and not self._over and self._style.thinking:
             shown.append(self._style.thinking)
         return shown
+
+    @property
+    def _controls(self) -> Controls:
+        """What people may do with the last message."""
+        if not self._style.controls:
+            return Controls.NONE
+        return Controls.DONE if self._over else Controls.STOP
 
     def _parts(self) -> tuple[list[Part], bool]:
         """Return the parts that are shown by now, and whether there is more."""
@@ -221,17 +294,23 @@ class _Reply:
     @property
     def _with_file(self) -> str:
         """What the message with the file says."""
-        return "\n".join(filter(None, (self._style.beyond, self._mark)))
+        return "\n".join(filter(None, (self._style.beyond, self._ending)))
+
+    @property
+    def _ending(self) -> str:
+        """What stands below the reply once it is over."""
+        twice = any(sent.twice for sent in self._sent)
+        return "\n".join(filter(None, (self._mark, self._style.twice if twice else "")))
 
     def _text(self) -> str:
         """Return what was said, and the mark below it; outside the fence that is open there."""
         self._said = ["".join(self._said)]
         text = self._style.quiet(self._said[0])
-        if not self._over or not self._mark:
+        if not self._over or not self._ending:
             return text
         if not text.strip():
-            return self._mark
-        return f"{closed(text, self._style.limit, self._last)}\n\n{self._mark}"
+            return self._ending
+        return f"{closed(text, self._style.limit, self._last)}\n\n{self._ending}"
 
     async def _try(self, step: _Step) -> None:
         """Do it; where it fails, let the channel rest, so that it is tried again with the newest text."""
@@ -259,28 +338,42 @@ class _Reply:
         if step.number == len(self._sent):
             self._sent.append(_Sent(None, None))
         sent = self._sent[step.number]
+        if sent.unsure:
+            sent = self._sent[step.number] = await self._searched(step.number, sent)
         if sent.id is None:
-            message = await self._send(step.text, step.number, nonce(self._turn, step.number, sent.anew))
-            self._sent[step.number] = replace(sent, id=message, text=step.text)
+            await self._receipts.sending(step.number, sent.anew)
+            message = await self._send(step, nonce(self._turn, step.number, sent.anew))
+            await self._receipts.sent(step.number, sent.anew, message)
+            self._sent[step.number] = replace(sent, id=message, text=step.text, controls=step.controls)
         elif step.number == self._style.parts:  # an earlier try's file, with another text; a file can't be edited
             await self._delete(sent.id)
             self._sent[step.number] = _Sent(None, None, sent.anew + 1)
         else:
-            await self._outlet.edit(sent.id, step.text)
-            self._sent[step.number] = replace(sent, text=step.text)
+            await self._outlet.edit(sent.id, step.text, step.controls)
+            self._sent[step.number] = replace(sent, text=step.text, controls=step.controls)
 
-    async def _send(self, text: str, number: int, mark: str) -> str:
-        if number < self._style.parts:
-            return await self._outlet.send(text, mark)
+    async def _searched(self, number: int, sent: _Sent) -> _Sent:
+        """Look for a part that may have been sent; where that cannot be told, it is sent again, and so marked."""
+        try:
+            found = await self._outlet.find(number, nonce(self._turn, number, sent.anew))
+        except MessageLost:
+            return replace(sent, anew=sent.anew + 1, unsure=False, twice=True)
+        return replace(sent, id=found, unsure=False)
+
+    async def _send(self, step: _Step, mark: str) -> str:
+        assert step.text is not None
+        if step.number < self._style.parts:
+            return await self._outlet.send(step.text, mark, step.controls)
         assert self._last is not None
         content = rest(self._text(), self._last)
-        return await self._outlet.attach(text, self._style.file, content, mark)
+        return await self._outlet.attach(step.text, self._style.file, content, mark, step.controls)
 
     async def _take_back(self) -> None:
         """Delete the last message: an earlier try of this turn was longer, or nothing was said after all."""
         surplus = self._sent[-1].id
         if surplus is not None:
             await self._delete(surplus)
+        await self._receipts.sent(len(self._sent) - 1, self._sent[-1].anew + 1, "")
         self._sent.pop()
 
     async def _delete(self, message: str) -> None:

@@ -13,7 +13,8 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from rich.console import Console
 
-from bot.commands import memory, table
+from bot.commands import table
+from bot.commands.base import At
 from bot.errors import MessageUnreadable
 from bot.platforms.screens import RichScreen
 
@@ -82,9 +83,9 @@ def _history(file: Path) -> History:
 def _completer() -> Completer:
     """Complete commands, each with what it does beside it."""
     told = {}
-    for one in table.TABLE:
+    for one in table.offered(At.TERMINAL):
         told[f"/{one.name}"] = one.summary
-    told |= {f"/memory {verb.name}": verb.summary for verb in memory.VERBS}
+        told |= {f"/{one.name} {verb.name}": verb.summary for verb in one.verbs if At.TERMINAL in verb.at}
     return WordCompleter(list(told), meta_dict=told, sentence=True)
 
 

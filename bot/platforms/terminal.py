@@ -10,7 +10,7 @@ from typing import Any
 from ulid import ULID
 
 from bot.commands import table
-from bot.commands.base import Here, Named, Said
+from bot.commands.base import At, Here, Named, Said
 from bot.engine import Engine
 from bot.errors import ModelError
 from bot.models.base import Piece
@@ -119,7 +119,7 @@ class Terminal:
 
     async def _command(self, line: str) -> bool:
         here = Here(
-            self._scope, self._memory, self._timezone, self._last, self._listed, owner=True, files=True
+            self._scope, self._memory, self._timezone, self._last, self._listed, owner=True, at=At.TERMINAL
         )  # whoever sits at the terminal owns what is remembered there
         return self._told(await table.run(line, here))
 

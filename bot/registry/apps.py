@@ -88,6 +88,10 @@ class Apps:
         kept = {**params, **({"llm": made.llm.model_dump()} if made.llm else {})}
         return await self._objects.create(Kind.APP, name, type_, kept, how)
 
+    async def names(self, type_: str, *, owner: str = OPERATOR) -> list[str]:
+        """Return the names of the apps of a type that an owner may run. Raises RedisError."""
+        return [one.name for one in await self._objects.list(Kind.APP, owner=owner) if one.type == type_]
+
     async def run(self, name: str, run: Run, *, owner: str = OPERATOR) -> AsyncIterator[Event]:
         """Run an app: yield its prompt, the answer piece by piece, and how it ended.
 

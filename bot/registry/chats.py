@@ -100,7 +100,7 @@ class Chats:
             memory,
             model,
             self._own(named, made, variables),
-            replace(self._options, history=history(made), app=_address(named)),
+            replace(self._options, persona=made.persona or "", history=history(made), app=address(named)),
         )
         app.check(message)
         batch = memory.batch()
@@ -171,10 +171,7 @@ class Chats:
         return [Seen(f"{made.vector_store}, item {one.id}", one.text) for one in reversed(found)]
 
     def _own(self, named: Named, made: ChatWith, variables: Mapping[str, Any]) -> Prompts:
-        """Return the prompts, with the app's own in the place of the system prompt."""
-        if made.prompt is None:
-            return self._prompts
-        return self._prompts.with_own(chat=templates.Own(made.prompt, f"the prompt of {named.name}", variables))
+        return chat_prompts(self._prompts, made.prompt, f"the prompt of {named.name}", variables)
 
 
 class Summarizers:
@@ -217,12 +214,22 @@ def _place(scope: Scope) -> tuple[str, str]:
     return scope.tenant, scope.conversation
 
 
+def chat_prompts(
+    prompts: Prompts,
+    own: str | None,
+    what: str = "the chat's own prompt",
+    variables: Mapping[str, Any] = MappingProxyType({}),
+) -> Prompts:
+    """Return prompts with a chat's own, if it has one, in the place of the system prompt. what: whose it is."""
+    return prompts if own is None else prompts.with_own(chat=templates.Own(own, what, variables))
+
+
 def history(made: ChatWith) -> History:
     """Return how an app's conversations are summarised."""
     told = made.history
     return History(told.summary_cnt, told.summary_ctx_cnt, told.msg_ctx_cnt, told.summary_prompt)
 
 
-def _address(named: Named) -> str:
+def address(named: Named) -> str:
     """Return what whoever makes the summaries finds an app by."""
     return json.dumps([named.owner, named.name], ensure_ascii=False)

@@ -235,12 +235,16 @@ class HistoryParameters(Parameters):
 
 
 class ChatWith(Parameters):
-    """An app that holds conversations and remembers them. vector_store: what else it knows, asked at each message."""
+    """An app that holds conversations and remembers them. vector_store: what else it knows, asked at each message.
+
+    persona: who the bot is there, as the system prompt that ships says it; an own prompt has its own words for that.
+    """
 
     llm: Ref | None = None
     vector_store: str | None = None
     k: int = Field(default=3, ge=1, le=MOST_K)
     prompt: str | None = None
+    persona: str | None = Field(default=None, max_length=4000)
     history: HistoryParameters = HistoryParameters()
 
 

@@ -4,7 +4,7 @@ import asyncio
 import importlib
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,20 @@ import structlog
 from ulid import ULID
 
 from bot import upkeep, wiring
+from bot.apps.chat import ChatApp
 from bot.backlog import Backlog
 from bot.ledger import Ledger
 from bot.models import weights
 from bot.models.base import ChatModel
+from bot.presets import Presets, Wanted
 from bot.registry.apps import Apps, Limits
-from bot.registry.chats import Chats, Summarizers
+from bot.registry.chats import Chats, Summarizers, chat_prompts
 from bot.registry.models import Models
 from bot.registry.objects import Objects
 from bot.registry.secrets import Vault
 from bot.registry.stores import Stores
 from bot.resp.line import Line
+from bot.service import Service
 from bot.settings import Settings
 from bot.summaries import Summaries
 from bot.wiring import FLOORS, Progress
@@ -65,10 +68,24 @@ async def opened(
 
     working: look after memory and make summaries beside, as long as it is open.
     """
+    async with wiring.opened_redis(settings, progress) as client:
+        await explaining(index.loaded(client, progress))
+        async with over(client, settings, progress, working=working) as registry:
+            yield registry
+
+
+@asynccontextmanager
+async def over(
+    client: "redis.asyncio.Redis",
+    settings: Settings,
+    progress: Progress = index.silent,
+    *,
+    working: bool = False,
+    memory: Memory | None = None,
+) -> AsyncIterator[Registry]:
+    """Open what has a name through a client that somebody else closes; memory: where it is open already."""
     keys = Keys(settings.namespace)
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(wiring.opened_redis(settings, progress))
-        await explaining(index.loaded(client, progress))
         objects = Objects(client, keys)
         models = Models(objects, Vault(settings), settings, _Configured(settings, client, progress))
         stack.push_async_callback(models.close)
@@ -81,10 +98,10 @@ async def opened(
         options = wiring.chat_options(settings)
         prompts = wiring.prompts(settings)
         summarizers = Summarizers(objects, models, prompts, options, settings.timezone)
-        memory = Late(settings, client, progress, summarizers, working=working)
-        stack.push_async_callback(memory.close)
+        late = Late(settings, client, progress, summarizers, working=working, memory=memory)
+        stack.push_async_callback(late.close)
         chats = Chats(
-            memory.opened, stores, prompts, options, timezone=settings.timezone, max_message=settings.max_message
+            late.opened, stores, prompts, options, timezone=settings.timezone, max_message=settings.max_message
         )
         stack.push_async_callback(chats.close)
         limits = Limits(reply=options.reply_tokens)
@@ -92,7 +109,30 @@ async def opened(
         if working:
             tidying = asyncio.create_task(_tidy(stores))
             stack.push_async_callback(tasks.ended, tidying)
-        yield Registry(client, objects, models, stores, apps, chats, memory)
+        yield Registry(client, objects, models, stores, apps, chats, late)
+
+
+@asynccontextmanager
+async def serving(settings: Settings, progress: Progress = index.silent) -> AsyncIterator[tuple[wiring.Bot, Service]]:
+    """Open a bot that serves many people: who it is in each server, and what it knows there, is in the registry."""
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(wiring.opened_redis(settings, progress))
+        memory = await stack.enter_async_context(wiring.memory_at(client, settings, progress))
+        registry = await stack.enter_async_context(over(client, settings, progress, working=True, memory=memory))
+        model = await stack.enter_async_context(wiring.warmed_model(settings, progress))
+        options, prompts = wiring.chat_options(settings), wiring.prompts(settings)
+
+        def make(wanted: Wanted) -> ChatApp:
+            return ChatApp(
+                memory,
+                wanted.model or model,
+                chat_prompts(prompts, wanted.prompt),
+                replace(options, persona=wanted.persona, history=wanted.history, app=wanted.address),
+            )
+
+        presets = Presets(registry.objects, registry.models, registry.apps, make)
+        bot = await stack.enter_async_context(wiring.bot_with(settings, memory, model, presets.app))
+        yield bot, Service(settings.name, model.name, presets, registry.apps, prompts)
 
 
 def _import_heavy() -> None:
@@ -143,15 +183,19 @@ class Late:
         summarizers: Summarizers,
         *,
         working: bool,
+        memory: Memory | None = None,
     ) -> None:
+        """memory: where it is open already, and looked after."""
         self._settings = settings
         self._client = client
         self._progress = progress
         self._summarizers = summarizers
         self._working = working
         self._opening = asyncio.Lock()
-        self._memory: Memory | None = None
+        self._memory = memory
         self._stack = AsyncExitStack()
+        if memory is not None and working:
+            self._beside(Summaries(memory, summarizers).run())
 
     async def opened(self) -> Memory:
         """Return memory, opened now if it was not before."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.commands import choice, table
-from bot.commands.base import Here
+from bot.commands.base import At, Here
 from bot.commands.moments import moment
 from bot.errors import CommandError
 from memory.errors import LoreError
@@ -108,7 +108,7 @@ async def test_a_file_that_is_imported_does_not_close_a_conversation_of_ones_own
     file = tmp_path / "turns.jsonl"
     turn = {"id": "1", "conversation": "main", "author": "Ada", "text": "a cat", "sent_at": "2024-05-01"}
     file.write_text(json.dumps({**turn, "audience": "private", "parent": "staff", "open_to_parent": True}))
-    said = await table.run(f"/memory import {file}", Here(here, memory, owner=True, files=True))
+    said = await table.run(f"/memory import {file}", Here(here, memory, owner=True, at=At.TERMINAL))
     assert said.text == "1 turn remembered, 0 were known already."
     other = replace(here, conversation="other")
     assert {one.turn.text for one in await memory.recall(other, "dog or cat?")} == {"a dog", "a cat"}
@@ -131,7 +131,7 @@ async def test_a_file_that_is_imported_does_not_close_a_conversation_of_ones_own
     ],
 )
 async def test_what_cannot_be_carried_out_is_said(memory, here, line, told):
-    said = await table.run(f"/memory {line}", Here(here, memory, owner=True, files=True))
+    said = await table.run(f"/memory {line}", Here(here, memory, owner=True, at=At.TERMINAL))
     assert told in said.text
 
 

@@ -1,7 +1,10 @@
 """Replies shown while they are made: first words at once, edits at a pace, and the end in any case."""
 
 import asyncio
+import contextlib
+import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -11,8 +14,9 @@ from hypothesis import strategies as st
 from bot.delivery.mentions import quiet_on_slack
 from bot.delivery.pace import Pace, Paces
 from bot.delivery.parts import Limit
+from bot.delivery.receipts import Receipt
 from bot.delivery.split import split
-from bot.delivery.stream import SORRY, TRIES, Style, nonce, show
+from bot.delivery.stream import ANEW, SORRY, TRIES, Controls, Style, _Reply, nonce, show
 from bot.errors import DeliveryError, DeliveryRefused, MessageLost, ModelBusy, SlowDown
 from tests.fakes import ManualClock, Postbox
 
@@ -263,7 +267,8 @@ async def test_after_a_restart_what_was_sent_is_edited_and_what_is_too_much_take
     outlet = Postbox(clock)
     before = await show(aiter(Model(clock, LONG)), outlet, "t", SMALL, pace)
     assert len(before) > 1
-    assert await show(aiter(Model(clock, "Short.")), outlet, "t", SMALL, pace, before) == ["m1"]
+    already = [Receipt(message) for message in before]
+    assert await show(aiter(Model(clock, "Short.")), outlet, "t", SMALL, pace, already) == ["m1"]
     assert outlet.messages == {"m1": "Short."}
 
 
@@ -278,9 +283,88 @@ async def test_after_a_restart_the_file_is_sent_anew(clock, pace):
     outlet = Postbox(clock)
     style = Style(Limit(100), parts=1)
     before = await show(aiter(Model(clock, LONG)), outlet, "t", style, pace)
-    after = await show(aiter(Model(clock, LONG + " and more")), outlet, "t", style, pace, before)
+    already = [Receipt(message) for message in before]
+    after = await show(aiter(Model(clock, LONG + " and more")), outlet, "t", style, pace, already)
     assert after == ["m1", "m3"] == list(outlet.messages)
     assert outlet.files["answer.md"].endswith("and more")
+
+
+class Killed(BaseException):
+    """Nothing in delivery catches it."""
+
+
+class Kept:
+    """Receipts as they would be found after a crash; dies before the n-th is written."""
+
+    def __init__(self, dies: int = 99) -> None:
+        self.parts: dict[int, Receipt] = {}
+        self._left = dies
+
+    async def sending(self, part: int, anew: int) -> None:
+        self._write(part, Receipt("", anew, time.time_ns() // 1_000_000))
+
+    async def sent(self, part: int, anew: int, message: str) -> None:
+        self._write(part, Receipt(message, anew))
+
+    def _write(self, part: int, receipt: Receipt) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise Killed
+        self.parts[part] = receipt
+
+    def found(self, age: float = 0.0) -> list[Receipt]:
+        """Return them as they are so many seconds later."""
+        return [replace(one, at=one.at and one.at - int(age * 1000)) for one in self.parts.values()]
+
+
+async def test_what_stands_where_is_written_down_before_and_after_each_send(clock, pace):
+    kept = Kept()
+    sent = await show(aiter(Model(clock, LONG)), Postbox(clock), "t", SMALL, pace, receipts=kept)
+    assert [one.message for one in kept.parts.values()] == sent
+
+
+@pytest.mark.parametrize("age", [0.0, 3600.0], ids=["lately", "long ago"])
+@pytest.mark.parametrize("dies", range(10))
+async def test_whoever_goes_on_after_a_crash_shows_every_part_once(clock, pace, dies, age):
+    outlet, kept = Postbox(clock), Kept(dies)
+    with contextlib.suppress(Killed):
+        reply = _Reply(outlet, "t", SMALL, pace, (), kept)
+        reply.add(LONG)
+        reply.end()
+        await reply.write()
+    await show(aiter(Model(clock, LONG)), outlet, "t", SMALL, pace, kept.found(age), Kept())
+    assert " ".join(outlet.shown) == LONG
+
+
+async def test_a_part_that_may_be_there_already_is_sent_again_and_so_marked(clock, pace):
+    outlet = Postbox(clock)
+    await outlet.send("Paris", nonce("t", 0))
+    outlet.blind = True
+    already = [Receipt("", 0, at=1)]
+    await show(aiter(Model(clock, "Paris")), outlet, "t", PLAIN, pace, already)
+    assert outlet.shown == ["Paris", f"Paris\n\n{PLAIN.twice}"]
+
+
+async def test_only_the_last_message_has_controls_and_at_the_end_others(clock, pace):
+    outlet = Postbox(clock)
+    style = Style(Limit(100), controls=True)
+    showing = asyncio.create_task(show(aiter(Model(clock, *LONG.split(" "))), outlet, "t", style, pace))
+    while len(outlet.messages) < 2:
+        await asyncio.sleep(0)
+    assert list(outlet.controls.values()) == [Controls.NONE, Controls.STOP]
+    await showing
+    assert list(outlet.controls.values()) == [Controls.NONE] * (len(outlet.messages) - 1) + [Controls.DONE]
+
+
+async def test_a_reply_that_is_to_be_made_anew_is_left_as_it_is(clock, pace):
+    outlet = Postbox(clock)
+    showing = asyncio.create_task(show(aiter(Model(clock, *"abcdefgh", every=0.4)), outlet, "t", PLAIN, pace))
+    while not outlet.calls:
+        await asyncio.sleep(0)
+    showing.cancel(ANEW)
+    with pytest.raises(asyncio.CancelledError):
+        await showing
+    assert PLAIN.stopped not in outlet.shown[0]
 
 
 async def test_mentions_are_made_quiet_though_they_come_in_pieces(clock, pace):

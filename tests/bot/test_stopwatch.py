@@ -86,7 +86,14 @@ def test_an_answer_that_breaks_is_counted_as_what_broke_it(error, outcome):
 
 
 @pytest.mark.parametrize(
-    ("end", "outcome"), [(None, "repeated"), (answered(Status.CUT), "cut"), (answered(), "answered")]
+    ("end", "outcome"),
+    [
+        (None, "repeated"),
+        (answered(), "answered"),
+        (answered(Status.CUT), "cut"),
+        (answered(Status.CANCELLED), "stopped"),
+        (answered(Status.BROKEN), "failed"),
+    ],
 )
 def test_an_answer_that_ends_is_counted_as_what_it_is(end, outcome):
     metrics = Metrics()

@@ -178,7 +178,7 @@ async def test_an_answer_is_counted_and_logged_with_its_turn_and_nothing_of_what
     await server.until(lambda: running.logged("turn over"))
     (line,) = running.logged("turn over")
     assert (line["level"], line["turn"], line["outcome"]) == ("info", str(asked.id), "answered")
-    assert (line["platform"], line["shard"], line["channel"]) == ("discord", 0, library.general.id)
+    assert (line["platform"], line["shard"], line["channel"]) == ("discord", 0, str(library.general.id))
     assert line["seconds"] >= line["first_sign"] > 0 < line["memory"]
     assert line["prompt_tokens"] > 0 < line["completion_tokens"]
     assert await running.figure('lorebot_messages_total{outcome="answered",platform="discord"}') == 1

@@ -11,7 +11,7 @@ import click
 
 from bot import observe, wiring
 from bot.cli.shared import starting
-from bot.commands.base import Here
+from bot.commands.base import At, Here
 from bot.commands.moments import moment
 from bot.platforms import terminal
 from bot.settings import Settings
@@ -69,7 +69,9 @@ async def managing(config: Settings, tenant: str | None = None, *, narrow: bool 
     async with AsyncExitStack() as stack:
         with starting() as progress:
             memory = await stack.enter_async_context(wiring.opened_memory(config, progress))
-        yield Managed(Here(scope, memory, config.timezone, owner=True, files=True), Operator(tenant or scope.tenant))
+        yield Managed(
+            Here(scope, memory, config.timezone, owner=True, at=At.TERMINAL), Operator(tenant or scope.tenant)
+        )
 
 
 def conditions(config: Settings, since: str | None, until: str | None, **given: str | None) -> Which:

@@ -1,11 +1,12 @@
 """Where a reply goes: a Discord channel, with what can go wrong there in the words of delivery."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import discord
 
+from bot.delivery.stream import Controls
 from bot.errors import DeliveryError, DeliveryRefused, MessageLost, SlowDown
 
 NOBODY = discord.AllowedMentions(everyone=False, roles=False, users=False, replied_user=False)
@@ -17,33 +18,59 @@ CANNOT_SEND = frozenset({UNKNOWN_CHANNEL, 50001, 50007, 50013, 50083, 160005})
 
 
 class Outlet:
-    """One channel; the first message of a reply answers the message that was addressed to the bot."""
+    """One channel; the first message of a reply answers the message that was addressed to the bot.
 
-    def __init__(self, channel: discord.abc.Messageable, asked: discord.Message | None = None) -> None:
+    controls: makes what people may do with a message of the reply.
+    """
+
+    def __init__(
+        self,
+        channel: "discord.abc.MessageableChannel",
+        asked: discord.PartialMessage | discord.Message | None = None,
+        controls: "Callable[[Controls], discord.ui.View | None]" = lambda controls: None,
+    ) -> None:
         self._channel = channel
         self._asked = asked
+        self._referred = False
+        self._controls = controls
 
-    async def send(self, text: str, nonce: str) -> str:
+    async def send(self, text: str, nonce: str, controls: Controls = Controls.NONE) -> str:
         """Post a message; a nonce that Discord saw in the last minutes gives the message that was posted then."""
+        view = self._controls(controls)
         with told():
-            if self._asked is None:
-                sent = await self._channel.send(text, nonce=nonce, allowed_mentions=NOBODY)
-            else:
-                asked, self._asked = self._asked.to_reference(fail_if_not_exists=False), None
-                sent = await self._channel.send(text, nonce=nonce, allowed_mentions=NOBODY, reference=asked)
+            sent = await self._channel.send(
+                text,
+                nonce=nonce,
+                allowed_mentions=NOBODY,
+                reference=self._reference(),  # type: ignore[arg-type]  # None is none, as below
+                view=view,  # type: ignore[arg-type]
+            )
+            if sent.content.strip() != text.strip():  # posted by an earlier process, which said less
+                await sent.edit(content=text, allowed_mentions=NOBODY, view=view)
         return str(sent.id)
 
-    async def edit(self, message: str, text: str) -> None:
+    async def edit(self, message: str, text: str, controls: Controls = Controls.NONE) -> None:
         """Let a message say something else."""
         with told():
-            await self._partial(message).edit(content=text, allowed_mentions=NOBODY)
+            await self._partial(message).edit(content=text, allowed_mentions=NOBODY, view=self._controls(controls))
+
+    async def find(self, part: int, nonce: str) -> str | None:
+        """Look for the first part: it replies to the message that was asked. Of others nobody can tell."""
+        if part or self._asked is None:
+            raise MessageLost("Discord does not tell who sent what")
+        with told():
+            async for one in self._channel.history(limit=100, after=discord.Object(self._asked.id)):
+                reference = one.reference
+                if one.author.id == self._me and reference is not None and reference.message_id == self._asked.id:
+                    return str(one.id)
+        return None
 
     async def delete(self, message: str) -> None:
         """Take a message back."""
         with told():
             await self._partial(message).delete()
 
-    async def attach(self, text: str, file: str, content: str, nonce: str) -> str:
+    async def attach(self, text: str, file: str, content: str, nonce: str, controls: Controls = Controls.NONE) -> str:
         """Post a message with a text file."""
         with told():
             sent = await self._channel.send(
@@ -51,13 +78,31 @@ class Outlet:
                 file=discord.File(io.BytesIO(content.encode()), filename=file),
                 nonce=nonce,
                 allowed_mentions=NOBODY,
+                view=self._controls(controls),  # type: ignore[arg-type]
             )
         return str(sent.id)
 
+    @property
+    def _me(self) -> int:
+        me = self._channel._state.self_id
+        assert me is not None
+        return me
+
+    def _reference(self) -> discord.MessageReference | None:
+        """Return what the first message of the reply refers to."""
+        if self._asked is None or self._referred:
+            return None
+        self._referred = True
+        return discord.MessageReference.from_message(self._asked, fail_if_not_exists=False)
+
     def _partial(self, message: str) -> discord.PartialMessage:
-        channel = self._channel
-        assert isinstance(channel, discord.TextChannel | discord.Thread | discord.DMChannel | discord.VoiceChannel)
-        return channel.get_partial_message(int(message))
+        return partial(self._channel, int(message))
+
+
+def partial(channel: "discord.abc.MessageableChannel", message: int) -> discord.PartialMessage:
+    """Return a message by its id, without asking for it."""
+    assert not isinstance(channel, discord.GroupChannel)
+    return channel.get_partial_message(message)
 
 
 @contextmanager

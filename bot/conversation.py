@@ -1,0 +1,209 @@
+"""What is asked in one channel: bursts taken together, answered one after another, a few waiting behind."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Set
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bot.delivery.receipts import Receipt
+from bot.delivery.stream import ANEW
+from bot.engine import Engine
+from bot.records import Incoming
+from memory import tasks
+
+MOST_WAITING = 10
+BURST = 1.5  # seconds of silence that end a burst of messages
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A message that is to be answered, or a burst of them: the first one's id, everything they say.
+
+    origin: the platform's own message. already: where parts of the answer stand. messages: those of the burst. anew: it
+    has had an answer, or the beginning of one.
+    """
+
+    incoming: Incoming
+    origin: Any
+    already: tuple[Receipt, ...] = ()
+    messages: tuple[Incoming, ...] = ()
+    anew: bool = False
+
+    @property
+    def id(self) -> str:
+        """The first message's id."""
+        return self.incoming.id
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of all its messages."""
+        return [one.id for one in self.messages] or [self.id]
+
+    def saying(self, messages: tuple[Incoming, ...]) -> "Asked":
+        """Return the same with other messages; the first must be the same one."""
+        text = "\n".join(one.text for one in messages)
+        return replace(self, messages=messages, incoming=replace(self.incoming, text=text))
+
+    def reworded(self, message: str, text: str) -> "Asked":
+        """Return the same, one message of it saying something else."""
+        messages = self.messages or (self.incoming,)
+        return self.saying(tuple(replace(one, text=text) if one.id == message else one for one in messages))
+
+    def without(self, gone: Set[str]) -> "Asked | None":
+        """Return what is left of it; None where its first message is gone."""
+        if self.id in gone:
+            return None
+        return self.saying(tuple(one for one in self.messages if one.id not in gone))
+
+
+class _Waiting:
+    """A message in the queue, and what the ledger says to it."""
+
+    def __init__(self, engine: Engine, asked: Asked) -> None:
+        self.asked = asked
+        self._taking = asyncio.create_task(engine.take_in(asked.incoming)) if not asked.anew else None
+
+    async def taken(self) -> Asked | None:
+        """Return what is to be answered; None where that is done, or being done elsewhere."""
+        if self._taking is None:
+            return self.asked
+        already = await self._taking
+        return None if already is None else replace(self.asked, already=already)
+
+
+class Conversation:
+    """Answers what is asked; over when nothing is left."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        answer: Callable[[Asked], Awaitable[None]],
+        over: Callable[[], object],
+        burst: float = BURST,
+    ) -> None:
+        """answer: shows the answer to a message. over: told when nothing is left to do."""
+        self._engine = engine
+        self._answer = answer
+        self._over = over
+        self._burst = burst
+        self._waiting: deque[_Waiting] = deque()
+        self._current: Asked | None = None
+        self._answering: asyncio.Task[None] | None = None
+        self._again: Asked | None = None
+        self._came = asyncio.Event()
+        self.task = asyncio.create_task(self._run())
+
+    def __len__(self) -> int:
+        """Count what waits."""
+        return len(self._waiting)
+
+    def take(self, asked: Asked) -> bool:
+        """Take in a message; False where too many wait already."""
+        if len(self._waiting) >= MOST_WAITING:
+            return False
+        self._waiting.append(_Waiting(self._engine, asked))
+        self._came.set()
+        return True
+
+    def reword(self, message: str, text: str) -> bool:
+        """Let a message that waits, or is being answered, say something else; False where it is neither."""
+        for one in self._waiting:
+            if message in one.asked.ids:
+                one.asked = one.asked.reworded(message, text)
+                return True
+        if self._current is None or message not in self._current.ids or self._answering is None:
+            return False
+        self._answer_again(self._current.reworded(message, text))
+        return True
+
+    async def withdraw(self, messages: Set[str]) -> None:
+        """Answer these messages no more."""
+        for one in [one for one in self._waiting if messages & set(one.asked.ids)]:
+            if (left := one.asked.without(messages)) is not None:
+                one.asked = left
+            else:
+                self._waiting.remove(one)
+                await self._engine.done(one.asked.incoming)
+        if self._current is None or self._answering is None or not messages & set(self._current.ids):
+            return
+        if (left := self._current.without(messages)) is not None:
+            self._answer_again(left)
+        else:
+            await tasks.ended(self._answering)
+
+    async def stop_answer(self, message: str) -> bool:
+        """Stop the answer to a message; False where it is not being answered."""
+        if self._current is None or message not in self._current.ids or self._answering is None:
+            return False
+        await tasks.ended(self._answering)
+        return True
+
+    async def stop(self) -> None:
+        """Answer nothing more; what waits is left to our next life."""
+        waiting, self._waiting = self._waiting, deque()
+        if self._answering is not None:
+            await tasks.ended(self._answering)
+        await tasks.ended(self.task)
+        for one in waiting:
+            if (asked := await one.taken()) is not None:
+                await self._engine.leave(asked.incoming)
+
+    def _answer_again(self, asked: Asked) -> None:
+        assert self._answering is not None
+        self._again = replace(asked, anew=True)
+        self._answering.cancel(ANEW)
+
+    async def _run(self) -> None:
+        try:
+            while await self._something():
+                asked = await self._whole_burst()
+                while asked is not None:
+                    self._current, self._again = asked, None
+                    self._answering = asyncio.create_task(_awaited(self._answer(asked)))
+                    await asyncio.wait([self._answering])
+                    asked = self._again
+                self._current = self._answering = None
+        finally:
+            self._over()
+
+    async def _something(self) -> bool:
+        """Tell whether anything is asked; what comes at the same moment counts."""
+        if not self._waiting:
+            await asyncio.sleep(0)
+        return bool(self._waiting)
+
+    async def _whole_burst(self) -> Asked | None:
+        """Return the next message with those that the same person sends right behind it."""
+        asked = await self._next()
+        if asked is None or asked.anew:
+            return asked
+        person, others = asked.incoming.scope.person, []
+        while True:
+            while self._waiting and self._next_is_of(person):
+                if (other := await self._next()) is not None:
+                    others.append(other)
+            if self._waiting:
+                break
+            self._came.clear()
+            try:
+                await asyncio.wait_for(self._came.wait(), self._burst)
+            except TimeoutError:
+                break
+        if not others:
+            return asked
+        messages = tuple(one.incoming for one in (asked, *others))
+        asked = asked.saying(messages)
+        await self._engine.join(asked.incoming, messages[1:])
+        return asked
+
+    def _next_is_of(self, person: str) -> bool:
+        following = self._waiting[0].asked
+        return following.incoming.scope.person == person and not following.anew
+
+    async def _next(self) -> Asked | None:
+        return await self._waiting.popleft().taken()
+
+
+async def _awaited(doing: Awaitable[None]) -> None:
+    await doing

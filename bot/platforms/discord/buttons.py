@@ -1,0 +1,74 @@
+"""The buttons below an answer: Stop while it is made, then Regenerate and Why. They outlive this process."""
+
+import re
+from typing import Any, Protocol
+
+import discord
+
+from bot.delivery.stream import Controls
+
+STOPPED = "There is nothing to stop any more."
+NOT_YOURS = "Only whoever asked, or a moderator, may do that."
+
+
+class Handles(Protocol):
+    """What the buttons do; the client is one."""
+
+    async def stop(self, interaction: discord.Interaction, message: int) -> None:
+        """Stop the answer to a message."""
+
+    async def regenerate(self, interaction: discord.Interaction, message: int) -> None:
+        """Answer a message anew."""
+
+    async def why(self, interaction: discord.Interaction, message: int) -> None:
+        """Show why the answer to a message says what it says."""
+
+
+class Button(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"lore:(stop|regenerate|why):(\d+):(\d+)"):
+    """A button whose name holds what it does, the message that was asked, and who asked."""
+
+    def __init__(self, does: str, message: int, asker: int) -> None:
+        label, style = _LOOKS[does]
+        super().__init__(discord.ui.Button(label=label, style=style, custom_id=f"lore:{does}:{message}:{asker}"))
+        self._does = does
+        self._message = message
+        self._asker = asker
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction, item: discord.ui.Item[Any], match: re.Match[str]
+    ) -> "Button":
+        """Return the button that was pressed."""
+        return cls(match[1], int(match[2]), int(match[3]))
+
+    async def callback(self, interaction: discord.Interaction) -> Any:
+        """Do what it says, for those who may."""
+        if self._does != "why" and not _may(interaction, self._asker):
+            await interaction.response.send_message(NOT_YOURS, ephemeral=True)
+            return
+        handles: Any = interaction.client
+        await getattr(handles, self._does)(interaction, self._message)
+
+
+def view(controls: Controls, message: str, asker: int) -> discord.ui.View | None:
+    """Return the buttons of a message of a reply."""
+    names = _SHOWN[controls]
+    if not names:
+        return None
+    found = discord.ui.View(timeout=None)
+    for name in names:
+        found.add_item(Button(name, int(message), asker))
+    found.stop()  # presses find their way by the button's name; a view that waits would be kept for ever
+    return found
+
+
+def _may(interaction: discord.Interaction, asker: int) -> bool:
+    return interaction.user.id == asker or interaction.permissions.manage_messages
+
+
+_LOOKS = {
+    "stop": ("Stop", discord.ButtonStyle.danger),
+    "regenerate": ("Regenerate", discord.ButtonStyle.secondary),
+    "why": ("Why?", discord.ButtonStyle.secondary),
+}
+_SHOWN = {Controls.NONE: (), Controls.STOP: ("stop",), Controls.DONE: ("regenerate", "why")}

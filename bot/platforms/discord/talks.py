@@ -1,0 +1,123 @@
+"""The conversations that are going on, one a channel, and how their answers are shown."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+
+import discord
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from bot.conversation import Asked, Conversation
+from bot.delivery.mentions import quiet_on_discord
+from bot.delivery.parts import DISCORD
+from bot.delivery.stream import Style
+from bot.engine import Engine
+from bot.metrics import Metrics
+from bot.platforms.discord import buttons, intake
+from bot.platforms.discord.audience import scope
+from bot.platforms.discord.outlet import Outlet, partial
+from bot.records import Incoming
+from bot.replies import Replies
+from bot.settings import Settings
+
+log = structlog.get_logger()
+
+STYLE = Style(DISCORD, quiet=quiet_on_discord, aside="-# {}", controls=True)
+TYPING = 8.0  # seconds; Discord shows it for ten
+
+
+class Talks:
+    """Conversations by channel; one lives while something is to be answered in it."""
+
+    def __init__(self, client: discord.Client, engine: Engine, settings: Settings, metrics: Metrics) -> None:
+        self._client = client
+        self._engine = engine
+        self._settings = settings
+        self._replies = Replies(engine, STYLE, metrics)
+        self._going_on: dict[int, Conversation] = {}
+
+    def __len__(self) -> int:
+        """Count the conversations that are going on."""
+        return len(self._going_on)
+
+    def of(self, channel: int) -> Conversation | None:
+        """Return what is being asked in a channel, if anything."""
+        return self._going_on.get(channel)
+
+    def take(self, asked: Asked, channel: "discord.abc.MessageableChannel") -> bool:
+        """Take in what is to be answered in a channel; False where too much waits there already."""
+        if channel.id not in self._going_on:
+            typing = asyncio.create_task(_typing(channel))
+
+            def over() -> None:
+                typing.cancel()
+                self._going_on.pop(channel.id, None)
+
+            self._going_on[channel.id] = Conversation(self._engine, lambda one: self._answer(one, channel), over)
+        return self._going_on[channel.id].take(asked)
+
+    def incoming(self, message: discord.Message, text: str) -> Incoming:
+        """Return a message as the engine takes it."""
+        narrow = self._settings.recall_from == "conversation"
+        return Incoming(
+            str(message.id),
+            scope(message.channel, message.author.id, narrow=narrow),
+            message.author.display_name,
+            text,
+            int(message.created_at.timestamp() * 1000),
+            self._settings.timezone,
+        )
+
+    async def edited(self, message: discord.Message, text: str) -> None:
+        """Let memory hold what a message says now; one of a burst is part of what was said together.
+
+        Raises LoreError.
+        """
+        incoming = self.incoming(message, text)
+        burst = await self._engine.burst(incoming.scope, incoming.id)
+        if burst.first != incoming.id:
+            burst = await self._engine.burst(incoming.scope, burst.first)
+        if burst.others:
+            texts = [await self._text(message, one) for one in (burst.first, *burst.others)]
+            incoming = replace(incoming, id=burst.first, text="\n".join(filter(None, texts)))
+        await self._engine.edited(incoming)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for what is being answered, so many seconds at most, and stop the rest."""
+        running = [one.task for one in self._going_on.values()]
+        if running:
+            await asyncio.wait(running, timeout=seconds)
+        for one in list(self._going_on.values()):
+            await one.stop()
+
+    async def _answer(self, asked: Asked, channel: "discord.abc.MessageableChannel") -> None:
+        message = asked.origin
+        if isinstance(message, discord.Message) and not asked.incoming.context:
+            seen = tuple(await intake.seen(message))
+            asked = replace(asked, incoming=replace(asked.incoming, context=seen))
+        asker = int(asked.incoming.scope.person)
+        outlet = Outlet(channel, message, lambda controls: buttons.view(controls, asked.id, asker))
+        guild = channel.guild if isinstance(channel, discord.abc.GuildChannel | discord.Thread) else None
+        with bound_contextvars(guild=guild and guild.id, shard=guild.shard_id if guild else 0):
+            await self._replies.give(asked, outlet, str(channel.id))
+
+    async def _text(self, message: discord.Message, one: str) -> str:
+        """Return what another message of the same channel says; nothing where it is gone."""
+        if str(message.id) == one:
+            found = message
+        else:
+            try:
+                found = await partial(message.channel, int(one)).fetch()
+            except discord.HTTPException:
+                return ""
+        assert self._client.user is not None
+        return intake.words(found, self._client.user)
+
+
+async def _typing(channel: "discord.abc.MessageableChannel") -> None:
+    """Show that something is being written, until cancelled."""
+    while True:
+        with suppress(discord.HTTPException, OSError):
+            await channel._state.http.send_typing(channel.id)
+        await asyncio.sleep(TYPING)
