@@ -3,10 +3,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check format bench soak clean
+.PHONY: run discord test check format bench soak clean
 
 run: .venv/run.stamp
 	@$(BIN)/lorebot repl
+
+discord: .venv/run.stamp
+	@$(BIN)/lorebot discord
 
 test: .venv/dev.stamp
 	@$(BIN)/lorebot weights

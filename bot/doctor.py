@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,8 +16,10 @@ from pydantic import SecretStr
 from redis import exceptions
 
 from bot import wiring
+from bot.errors import DeliveryError, Unconfigured
 from bot.models.base import Message, Piece
 from bot.models.openai_tokens import TiktokenTokenizer
+from bot.platforms.discord import checkup, tokens
 from bot.settings import Settings, variable
 from memory.batch import command, explained
 from memory.errors import LoreError
@@ -58,7 +60,9 @@ async def examine(settings: Settings, progress: wiring.Progress) -> AsyncIterato
     yield await _reranker(settings, progress)
     yield await _chat(settings, progress)
     yield _tokenizer()
-    for finding in _tokens(settings):
+    async for finding in discord(settings):
+        yield finding
+    for finding in _slack(settings):
         yield finding
 
 
@@ -244,18 +248,53 @@ def _tokenizer() -> Finding:
     return Finding("tokenizer", Verdict.GOOD, "tiktoken, o200k_base")
 
 
-def _tokens(settings: Settings) -> list[Finding]:
-    """Look at the platforms' tokens by their form alone; swapped ones are named."""
-    rules: list[tuple[str, SecretStr | None, Callable[[str], str]]] = [
-        ("DISCORD_BOT_TOKEN", settings.discord_bot_token, _discord_fault),
-        ("SLACK_BOT_TOKEN", settings.slack_bot_token, lambda token: _prefix_fault(token, "xoxb-")),
-        ("SLACK_APP_TOKEN", settings.slack_app_token, lambda token: _prefix_fault(token, "xapp-")),
+async def discord(settings: Settings) -> AsyncIterator[Finding]:
+    """Look at the bot's token, by its form first, and ask Discord whose it is and what it may hear."""
+    check, secret = "DISCORD_BOT_TOKEN", settings.discord_bot_token
+    if secret is None:
+        yield Finding(check, Verdict.GOOD, "not set; only `lorebot discord` needs it")
+        return
+    token = secret.get_secret_value().strip()
+    if fault := tokens.fault(token):
+        yield Finding(check, Verdict.BAD, fault, f"copy the token into {check} again")
+        return
+    try:
+        found = await checkup.application(token, settings.discord_api)
+    except Unconfigured as error:
+        yield Finding(check, Verdict.BAD, str(error), "reset it on your application's page Bot and set it anew")
+    except DeliveryError as error:
+        yield Finding(check, Verdict.WARNING, f"looks right, but {error}", "see whether this machine reaches Discord")
+    else:
+        yield Finding(check, Verdict.GOOD, f"{found.bot}, application {found.id}")
+        yield _intent(settings, found)
+
+
+def _intent(settings: Settings, found: checkup.Application) -> Finding:
+    """Look at whether the bot may hear what it asks to hear: Discord hangs up on one that may not."""
+    check = "message content intent"
+    if not settings.discord_message_content:
+        return Finding(check, Verdict.GOOD, "not asked for: mentions, DMs and replies that ping the bot are heard")
+    if found.message_content:
+        return Finding(check, Verdict.GOOD, "switched on")
+    return Finding(
+        check,
+        Verdict.BAD,
+        "switched off",
+        "switch on MESSAGE CONTENT INTENT on your application's page Bot, or set LOREBOT_DISCORD_MESSAGE_CONTENT=false",
+    )
+
+
+def _slack(settings: Settings) -> list[Finding]:
+    """Look at Slack's tokens by their form alone; swapped ones are named."""
+    rules: list[tuple[str, SecretStr | None, str]] = [
+        ("SLACK_BOT_TOKEN", settings.slack_bot_token, "xoxb-"),
+        ("SLACK_APP_TOKEN", settings.slack_app_token, "xapp-"),
     ]
     findings = []
-    for name, secret, fault_of in rules:
+    for name, secret, prefix in rules:
         if secret is None:
             continue
-        fault = fault_of(secret.get_secret_value())
+        fault = _prefix_fault(secret.get_secret_value(), prefix)
         fix = f"copy the token into {name} again" if fault else ""
         findings.append(Finding(name, Verdict.BAD if fault else Verdict.GOOD, fault or "looks right", fix))
     return findings
@@ -267,9 +306,3 @@ def _prefix_fault(token: str, prefix: str) -> str:
     others = {"xoxb-": "a bot token", "xapp-": "an app-level token", "xoxp-": "a user token"}
     found = next((what for start, what in others.items() if token.startswith(start)), "something else")
     return f"should begin with {prefix}, but is {found}"
-
-
-def _discord_fault(token: str) -> str:
-    if token.startswith(("xoxb-", "xapp-")):
-        return "is a Slack token"
-    return "" if token.count(".") == 2 else "should have three parts with dots between them"

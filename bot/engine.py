@@ -159,6 +159,23 @@ class Engine:
         except RedisError as error:
             log.warning("receipt not kept", turn=incoming.id, error=str(error))
 
+    async def note(self, what: str, of: str, text: str) -> None:
+        """Write something down beside the messages, for our next life. what: its kind; of: whose."""
+        batch = self._memory.batch()
+        self._ledger.note(batch, what, of, text)
+        with suppress(RedisError):
+            await batch.send()
+
+    async def noted(self, what: str, of: str) -> str:
+        """Return what was written down; "" where nothing was, or it cannot be told."""
+        batch = self._memory.batch()
+        found = self._ledger.noted(batch, what, of)
+        try:
+            await batch.send()
+            return found.value
+        except RedisError:
+            return ""
+
     async def edited(self, incoming: Incoming) -> bool:
         """Let a message that was remembered say what it says now; False where it is not. Raises RedisError."""
         incoming = self._readable(incoming)

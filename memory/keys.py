@@ -9,6 +9,7 @@ from hashlib import blake2b
 
 EMBEDDING_TTL = 24 * 3600  # seconds; repeated texts come close together, and a cache must not outlive a forgotten turn
 EVENT_TTL = 7 * 24 * 3600  # seconds; platforms redeliver within hours, people look at what failed within days
+NOTE_TTL = 30 * 24 * 3600  # seconds; what a bot writes down for its next life is old news after a month
 DEAD_JOB_TTL = 30 * 24 * 3600  # seconds; long enough to find out why, and it holds ids only
 
 
@@ -83,6 +84,10 @@ class Keys:
     def event(self, tenant: str, conversation: str, event_id: str) -> str:
         """The key of one incoming message."""
         return self.tenant(tenant).event(tag("event", tenant, conversation, event_id))
+
+    def note(self, what: str, of: str) -> str:
+        """What a platform's bot wrote down for its next life. Lives for NOTE_TTL."""
+        return f"{self.namespace}:note:{what}:{tag('note', what, of)}"
 
     @property
     def stores(self) -> str:

@@ -30,6 +30,7 @@ class OpenAILike:
         self.paths: list[str] = []
         self.keys: list[str] = []
         self.busy = self.busiest = 0
+        self.first = ""  # said before it waits to be let go
         self.let_go: asyncio.Event | None = None
 
     async def __aenter__(self) -> "OpenAILike":
@@ -68,11 +69,15 @@ class OpenAILike:
         self.busiest = max(self.busiest, self.busy)
         try:
             await asyncio.sleep(self.delay)
+            response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+            if self.first:
+                await response.prepare(request)
+                await response.write(_event({"content": self.first}))
             if self.let_go is not None:
                 await self.let_go.wait()
             answer = self.answer(self.prompts[-1] if not self.delay else body["messages"][-1]["content"])
-            response = web.StreamResponse(headers={"content-type": "text/event-stream"})
-            await response.prepare(request)
+            if not response.prepared:
+                await response.prepare(request)
             half = len(answer) // 2
             for piece in (answer[:half], answer[half:]):
                 await response.write(_event({"content": piece}))

@@ -16,6 +16,7 @@ NOT_CONFIGURED = 78  # EX_CONFIG of sysexits.h: a supervisor need not try again
 _NOUNS = {
     "repl": "Talk to the bot in this terminal.",
     "discord": "Be a bot in Discord servers.",
+    "discord-invite": "Print the address that adds the bot to a Discord server.",
     "ask": "Ask one question and print the answer.",
     "recall": "Show what memory finds, without a model.",
     "memory": "Import, list and search what is remembered.",
@@ -40,7 +41,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in _NOUNS:
             return None
-        module = importlib.import_module(f"bot.cli.{name}")
+        module = importlib.import_module(f"bot.cli.{name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

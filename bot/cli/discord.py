@@ -4,11 +4,12 @@ from contextlib import AsyncExitStack
 
 import click
 
-from bot import health, observe, settings, stuck, wiring
+from bot import health, observe, settings, stuck
 from bot.cli.shared import asynchronous, starting
 from bot.metrics import Metrics
 from bot.platforms import signals
 from bot.platforms.discord import running, secrets
+from bot.registry import wiring
 
 
 @click.command()
@@ -27,7 +28,8 @@ async def command() -> None:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(health.served(needed, metrics, config.health_address))
         with starting() as progress:
-            bot = await stack.enter_async_context(wiring.bot(config, progress))
+            bot, service = await stack.enter_async_context(wiring.serving(config, progress))
         needed.check("redis", health.RedisCheck(bot.memory))
         stack.enter_context(stuck.watched())
-        await running.serve(bot.engine, bot.memory, config, signals.asked_to_end(), metrics, needed)
+        ending = signals.asked_to_end()
+        await running.serve(bot.engine, bot.memory, service, config, ending, metrics, needed)

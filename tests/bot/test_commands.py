@@ -100,7 +100,7 @@ async def test_who_does_not_own_the_memory_manages_only_what_is_theirs(memory, s
     assert (await said.confirm()).text == "1 turn forgotten."
     assert [turn.text for turn in await memory.recent(scope)] == ["bob's dog"]
     assert "only whoever runs the bot" in (await table.run("/memory retain 3", mine)).text
-    assert "`/memory list" in (await table.run("/memory export secrets.jsonl", mine)).text
+    assert "`/memory list" in (await table.run("/memory import secrets.jsonl", mine)).text
 
 
 async def test_a_file_that_is_imported_does_not_close_a_conversation_of_ones_own(memory, here, say, tmp_path):

@@ -181,7 +181,7 @@ class Gateway:
             "shard": [session.shard, session.shards],
             "application": {
                 "id": str(self.world.me.id),
-                "flags": payloads.application_flags(self.world.rules.privileged),
+                "flags": payloads.application_flags(self.world.rules),
             },
             "private_channels": [],
             "user_settings": {},

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from tests.discordlike.permissions import can_see
 from tests.discordlike.records import Attachment, Channel, Guild, Json, Kind, Message, Person, Role, when
+from tests.discordlike.rules import GUILD_MEMBERS, GUILD_PRESENCES, MESSAGE_CONTENT, Rules
 
 JOINED = datetime(2025, 1, 1, tzinfo=UTC).isoformat()
 
@@ -195,9 +196,11 @@ def _quoted(replying: Message, people: dict[int, Person], me: Person) -> Json:
     return {"message_reference": reference, "referenced_message": quoted}
 
 
-def application_flags(privileged: int) -> int:
-    """Return an application's flags for the privileged intents that are switched on."""
-    return sum(flag for bit, flag in ((1 << 8, 1 << 12), (1 << 1, 1 << 14), (1 << 15, 1 << 18)) if privileged & bit)
+def application_flags(rules: Rules) -> int:
+    """Return an application's flags for the intents that are switched on; unverified ones have flags of their own."""
+    flags = {GUILD_PRESENCES: 1 << 12, GUILD_MEMBERS: 1 << 14, MESSAGE_CONTENT: 1 << 18}
+    found = sum(flag for intent, flag in flags.items() if rules.privileged & intent)
+    return found if rules.verified else found << 1
 
 
 def blanked(data: Json, me: Person) -> Json:

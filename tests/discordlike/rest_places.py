@@ -80,7 +80,7 @@ class PlaceRoutes:
             "bot_require_code_grant": False,
             "owner": payloads.user(next(iter(self.world.people.values()))),
             "verify_key": "",
-            "flags": payloads.application_flags(self.world.rules.privileged),
+            "flags": payloads.application_flags(self.world.rules),
             "team": None,
         }
 

@@ -13,6 +13,7 @@ class Rules:
     """Durations are in seconds."""
 
     privileged: int = PRIVILEGED  # the intents switched on in the developer portal
+    verified: bool = False  # as bots in 100 servers and more have to be
     heartbeat_interval: float = 41.25
     session_life: float = 300.0  # how long a lost session can be resumed (an assumption; Discord does not say)
     shards_required: int = 1

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,8 @@ import pytest
 
 from memory.server import EmbeddedServer
 from tests.bot.model_server import DONE, USAGE, ModelServer, Say, chunk
+from tests.discordlike.server import DiscordLike
+from tests.openai_like import OpenAILike
 
 LOREBOT = [sys.executable, "-m", "bot"]
 
@@ -100,3 +102,56 @@ def home(model: ModelServer) -> Iterator[Home]:
         home.settings["OPENAI_BASE_URL"] = f"{model.address}/v1"
         yield home
         asyncio.run(home.server.stop())
+
+
+@pytest.fixture
+async def openai() -> AsyncIterator[OpenAILike]:
+    async with OpenAILike() as server:
+        server.answer = lambda prompt: "Rex!"
+        yield server
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[DiscordLike]:
+    async with DiscordLike() as server:
+        yield server
+
+
+@pytest.fixture
+async def start(home: Home, server: DiscordLike, openai: OpenAILike) -> AsyncIterator[Callable]:
+    """Start `lorebot discord` and wait until it is online."""
+    home.settings |= {
+        "OPENAI_BASE_URL": f"{openai.address}/v1",
+        "DISCORD_BOT_TOKEN": server.token,
+        "LOREBOT_DISCORD_API": server.api,
+    }
+    started: list[asyncio.subprocess.Process] = []
+
+    async def starting() -> asyncio.subprocess.Process:
+        started.append(await home.start("discord"))
+        await server.connected()
+        return started[-1]
+
+    yield starting
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+class Library:
+    """A guild with Ada and Bob, and a channel that everyone reads."""
+
+    def __init__(self, server: DiscordLike) -> None:
+        self.ada, self.bob = server.person("ada"), server.person("bob")
+        self.guild = server.guild("Library", self.ada, self.bob)
+        self.general = server.channel(self.guild, "general")
+
+
+@pytest.fixture
+def library(server: DiscordLike) -> Library:
+    return Library(server)
+
+
+async def final(server: DiscordLike, channel, text: str) -> None:
+    await server.until(lambda: any(one.text == text for one in server.said(channel)))

@@ -295,7 +295,7 @@ async def test_a_key_set_later_changes_who_answers_and_keeps_the_memory(home, mo
     ["", "repl", "ask", "recall", "memory", "memory import", "memory list", "memory search", "memory show",
      "memory forget", "memory export", "memory pause", "memory resume", "memory retain", "memory reembed", "eval",
      "eval locomo", "eval longmemeval", "eval questions", "eval compare", "doctor", "server", "server status",
-     "server stop", "server backup", "server restore", "weights"],
+     "server stop", "server backup", "server restore", "weights", "discord", "discord-invite"],
 )  # fmt: skip
 def test_every_help_has_an_example(words):
     ran = CliRunner().invoke(group, [*words.split(), "--help"])

@@ -2,67 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable
-
-import pytest
 
 from tests.discordlike.records import Can
-from tests.discordlike.server import DiscordLike
-from tests.openai_like import OpenAILike
-from tests.platforms.conftest import Home
-
-
-@pytest.fixture
-async def openai() -> AsyncIterator[OpenAILike]:
-    async with OpenAILike() as server:
-        server.answer = lambda prompt: "Rex!"
-        yield server
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[DiscordLike]:
-    async with DiscordLike() as server:
-        yield server
-
-
-@pytest.fixture
-async def start(home: Home, server: DiscordLike, openai: OpenAILike) -> AsyncIterator[Callable]:
-    """Start `lorebot discord` and wait until it is online."""
-    home.settings |= {
-        "OPENAI_BASE_URL": f"{openai.address}/v1",
-        "DISCORD_BOT_TOKEN": server.token,
-        "LOREBOT_DISCORD_API": server.api,
-    }
-    started: list[asyncio.subprocess.Process] = []
-
-    async def starting() -> asyncio.subprocess.Process:
-        started.append(await home.start("discord"))
-        await server.connected()
-        return started[-1]
-
-    yield starting
-    for process in started:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-class Library:
-    """A guild with Ada and Bob, and a channel that everyone reads."""
-
-    def __init__(self, server: DiscordLike) -> None:
-        self.ada, self.bob = server.person("ada"), server.person("bob")
-        self.guild = server.guild("Library", self.ada, self.bob)
-        self.general = server.channel(self.guild, "general")
-
-
-@pytest.fixture
-def library(server: DiscordLike) -> Library:
-    return Library(server)
-
-
-async def final(server: DiscordLike, channel, text: str) -> None:
-    await server.until(lambda: any(one.text == text for one in server.said(channel)))
+from tests.platforms.conftest import final
 
 
 async def test_a_mention_is_answered_with_what_was_said_before(start, server, openai, library):

@@ -7,24 +7,26 @@ import discord
 
 from bot.delivery.stream import Controls
 
+_NAME = re.compile(r"lore:(stop|regenerate|why):(\d+):(\d+)")
+
 STOPPED = "There is nothing to stop any more."
 NOT_YOURS = "Only whoever asked, or a moderator, may do that."
 
 
 class Handles(Protocol):
-    """What the buttons do; the client is one."""
+    """What the buttons do; a client has it as its `desk`."""
 
     async def stop(self, interaction: discord.Interaction, message: int) -> None:
         """Stop the answer to a message."""
 
-    async def regenerate(self, interaction: discord.Interaction, message: int) -> None:
-        """Answer a message anew."""
+    async def regenerate(self, interaction: discord.Interaction, message: int, asker: int) -> None:
+        """Answer a message anew; asker: whose it was."""
 
     async def why(self, interaction: discord.Interaction, message: int) -> None:
         """Show why the answer to a message says what it says."""
 
 
-class Button(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"lore:(stop|regenerate|why):(\d+):(\d+)"):
+class Button(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_NAME):
     """A button whose name holds what it does, the message that was asked, and who asked."""
 
     def __init__(self, does: str, message: int, asker: int) -> None:
@@ -46,8 +48,15 @@ class Button(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"lore:(st
         if self._does != "why" and not _may(interaction, self._asker):
             await interaction.response.send_message(NOT_YOURS, ephemeral=True)
             return
-        handles: Any = interaction.client
-        await getattr(handles, self._does)(interaction, self._message)
+        client: Any = interaction.client
+        desk: Handles = client.desk
+        match self._does:
+            case "stop":
+                await desk.stop(interaction, self._message)
+            case "regenerate":
+                await desk.regenerate(interaction, self._message, self._asker)
+            case _:
+                await desk.why(interaction, self._message)
 
 
 def view(controls: Controls, message: str, asker: int) -> discord.ui.View | None:
@@ -60,6 +69,19 @@ def view(controls: Controls, message: str, asker: int) -> discord.ui.View | None
         found.add_item(Button(name, int(message), asker))
     found.stop()  # presses find their way by the button's name; a view that waits would be kept for ever
     return found
+
+
+def asked(message: discord.Message) -> int | None:
+    """Return which message one of ours answers, as its buttons tell."""
+    names = [
+        item.custom_id or ""
+        for row in message.components
+        if isinstance(row, discord.ActionRow)
+        for item in row.children
+        if isinstance(item, discord.Button)
+    ]
+    found = [match for name in names if (match := _NAME.fullmatch(name))]
+    return int(found[0][2]) if found else None
 
 
 def _may(interaction: discord.Interaction, asker: int) -> bool:

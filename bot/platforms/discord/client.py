@@ -4,15 +4,19 @@ from contextlib import suppress
 
 import discord
 import structlog
+from discord import app_commands
 
-from bot.conversation import Asked
+from bot.conversation import BURST, Asked
 from bot.engine import Engine
 from bot.metrics import Metrics
-from bot.platforms.discord import intake
+from bot.platforms.discord import buttons, commands, intake
 from bot.platforms.discord.audience import Place, everyone_reads, scope
+from bot.platforms.discord.desk import BUSY, Desk
 from bot.platforms.discord.outlet import NOBODY
+from bot.platforms.discord.permissions import Silence
 from bot.platforms.discord.shards import Sharded
 from bot.platforms.discord.talks import Talks
+from bot.service import Service
 from bot.settings import Settings
 from memory.errors import LoreError
 from memory.memory import Memory
@@ -20,7 +24,7 @@ from memory.records import Which
 
 log = structlog.get_logger()
 
-BUSY = "I am still answering what was said before; please ask again in a moment."
+COMMANDS = "discord-commands"  # what the ledger's note is called that says which commands Discord knows
 
 
 class Client(Sharded):
@@ -30,13 +34,18 @@ class Client(Sharded):
         self,
         engine: Engine,
         memory: Memory,
+        service: Service | None,
         settings: Settings,
         intents: discord.Intents,
         joined: frozenset[int] = frozenset(),
+        burst: float = BURST,
         *,
         metrics: Metrics,
     ) -> None:
-        """Take who answers; joined: channels in which it answers unasked."""
+        """Take who answers; service: what commands show and change; joined: channels in which it answers unasked.
+
+        burst: seconds of silence that end one.
+        """
         super().__init__(
             intents=intents,
             metrics=metrics,
@@ -48,13 +57,26 @@ class Client(Sharded):
         self._engine = engine
         self._memory = memory
         self._joined = joined
-        self._talks = Talks(self, engine, settings, metrics)
+        self._talks = Talks(self, engine, settings, metrics, burst)
+        self._silence = Silence()
+        self.desk = Desk(engine, memory, service, self._talks, settings)
+        self.tree = app_commands.CommandTree(self)
+        commands.offer(self.tree, self.desk)
+        self.add_dynamic_items(buttons.Button)
         self._ending = False
 
     @property
     def conversations(self) -> int:
         """How many conversations wait for an answer."""
         return len(self._talks)
+
+    async def setup_hook(self) -> None:
+        """Tell Discord our commands, if they are others than those that it knows."""
+        assert self.application_id is not None
+        known, now = await self._engine.noted(COMMANDS, str(self.application_id)), commands.digest(self.tree)
+        if known != now:
+            await self.tree.sync()
+            await self._engine.note(COMMANDS, str(self.application_id), now)
 
     async def on_ready(self) -> None:
         """Tell that Discord knows us."""
@@ -81,6 +103,8 @@ class Client(Sharded):
     async def on_message(self, message: discord.Message) -> None:
         """Answer a message that is addressed to the bot."""
         if self._ending or self.user is None or not intake.addressed(message, self.user, self._joined):
+            return
+        if self._silence.kept(message.channel, message.guild.me if message.guild else self.user):
             return
         incoming = self._talks.incoming(message, intake.words(message, self.user))
         if not self._talks.take(Asked(incoming, message), message.channel):

@@ -20,6 +20,8 @@ def addressed(message: discord.Message, me: discord.ClientUser, joined: frozense
         return False
     if named(message, me) or isinstance(message.channel, discord.DMChannel):
         return True
+    if not (message.content or message.attachments):
+        return False  # nothing that could be answered, or Discord withholds it for want of the message content intent
     replied = message.reference.resolved if message.reference else None
     if isinstance(replied, discord.Message) and replied.author.id == me.id:
         return True

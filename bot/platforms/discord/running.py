@@ -13,6 +13,7 @@ from bot.metrics import Metrics
 from bot.platforms.discord.client import Client
 from bot.platforms.discord.connecting import online
 from bot.platforms.discord.watchdog import Watchdog
+from bot.service import Service
 from bot.settings import Settings
 from memory.memory import Memory
 
@@ -33,7 +34,13 @@ def token(settings: Settings) -> str:
 
 
 async def serve(
-    engine: Engine, memory: Memory, settings: Settings, ending: asyncio.Event, metrics: Metrics, health: Health
+    engine: Engine,
+    memory: Memory,
+    service: Service,
+    settings: Settings,
+    ending: asyncio.Event,
+    metrics: Metrics,
+    health: Health,
 ) -> None:
     """Be online until `ending` is set; then answer what is under way.
 
@@ -45,7 +52,7 @@ async def serve(
         discord.http.Route.BASE = settings.discord_api.rstrip("/")
     intents = discord.Intents.default()
     intents.message_content = settings.discord_message_content
-    client = Client(engine, memory, settings, intents, metrics=metrics)
+    client = Client(engine, memory, service, settings, intents, metrics=metrics)
     health.check("discord", client)
     metrics.serves("discord", client.sockets, lambda: client.conversations)
     running = asyncio.create_task(online(client, secret, settings))

@@ -8,7 +8,7 @@ import discord
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from bot.conversation import Asked, Conversation
+from bot.conversation import BURST, Asked, Conversation
 from bot.delivery.mentions import quiet_on_discord
 from bot.delivery.parts import DISCORD
 from bot.delivery.stream import Style
@@ -30,10 +30,14 @@ TYPING = 8.0  # seconds; Discord shows it for ten
 class Talks:
     """Conversations by channel; one lives while something is to be answered in it."""
 
-    def __init__(self, client: discord.Client, engine: Engine, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, client: discord.Client, engine: Engine, settings: Settings, metrics: Metrics, burst: float = BURST
+    ) -> None:
+        """burst: seconds of silence that end one."""
         self._client = client
         self._engine = engine
         self._settings = settings
+        self._burst = burst
         self._replies = Replies(engine, STYLE, metrics)
         self._going_on: dict[int, Conversation] = {}
 
@@ -54,7 +58,9 @@ class Talks:
                 typing.cancel()
                 self._going_on.pop(channel.id, None)
 
-            self._going_on[channel.id] = Conversation(self._engine, lambda one: self._answer(one, channel), over)
+            self._going_on[channel.id] = Conversation(
+                self._engine, lambda one: self._answer(one, channel), over, self._burst
+            )
         return self._going_on[channel.id].take(asked)
 
     def incoming(self, message: discord.Message, text: str) -> Incoming:

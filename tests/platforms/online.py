@@ -1,0 +1,72 @@
+"""The unmodified `lorebot discord` in a process, between a small Discord, a small OpenAI and an embedded Redis."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.discordlike.records import Channel, Message, Person
+from tests.discordlike.rules import Rules
+from tests.discordlike.server import DiscordLike
+from tests.openai_like import OpenAILike
+from tests.platforms.conftest import Home
+
+
+class Online:
+    """A bot that can be started, killed and started again, and what is around it."""
+
+    def __init__(self, home: Home, server: DiscordLike, openai: OpenAILike) -> None:
+        self.home, self.server, self.openai = home, server, openai
+        self.process: asyncio.subprocess.Process | None = None
+        home.settings |= {
+            "OPENAI_BASE_URL": f"{openai.address}/v1",
+            "DISCORD_BOT_TOKEN": server.token,
+            "LOREBOT_DISCORD_API": server.api,
+        }
+
+    async def start(self, seconds: float = 40) -> asyncio.subprocess.Process:
+        """Start the bot and wait until it is online; what it says where it ends instead is raised."""
+        self.process = await self.home.start("discord")
+        ended = asyncio.create_task(self.process.wait())
+        online = asyncio.create_task(self.server.connected(seconds=seconds))
+        await asyncio.wait([ended, online], return_when=asyncio.FIRST_COMPLETED)
+        if not online.done():
+            online.cancel()
+            assert self.process.stderr is not None
+            raise RuntimeError((await self.process.stderr.read()).decode())
+        ended.cancel()
+        online.result()
+        return self.process
+
+    async def kill(self) -> None:
+        """Kill the bot with -9, as it is."""
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+        await self.server.until(lambda: not self.server.gateway.ready)
+
+    def ask(self, channel: Channel, person: Person, text: str, **more: object) -> Message:
+        """Let a person mention the bot."""
+        return self.server.say(channel, person, f"{self.server.me.mention} {text}", **more)  # type: ignore[arg-type]
+
+    async def final(self, channel: Channel, text: str, seconds: float = 20) -> Message:
+        """Wait until a message of the bot says just this; return it."""
+        await self.server.until(lambda: any(one.text == text for one in self.server.said(channel)), seconds)
+        return next(one for one in self.server.said(channel) if one.text == text)
+
+
+@asynccontextmanager
+async def online(rules: Rules | None = None) -> AsyncIterator[Online]:
+    """Open all that a bot needs; it is not started yet, and killed at the end."""
+    with tempfile.TemporaryDirectory(prefix="lorebot-") as folder:
+        home = Home(Path(folder))
+        async with OpenAILike() as openai, DiscordLike(rules) as server:
+            found = Online(home, server, openai)
+            try:
+                yield found
+            finally:
+                if found.process is not None:
+                    await found.kill()
+                await home.server.stop()

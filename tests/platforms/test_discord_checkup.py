@@ -1,0 +1,52 @@
+"""What Discord says of a token."""
+
+import pytest
+
+from bot import doctor
+from bot.doctor import Finding, Verdict
+from bot.errors import DeliveryError, Unconfigured
+from bot.platforms.discord import checkup
+from bot.settings import Settings
+from tests.discordlike.rules import GUILD_MEMBERS, MESSAGE_CONTENT
+
+GOOD, WARNING, BAD = Verdict.GOOD, Verdict.WARNING, Verdict.BAD
+
+
+@pytest.mark.parametrize("verified", [True, False])
+@pytest.mark.parametrize(("privileged", "heard"), [(MESSAGE_CONTENT, True), (GUILD_MEMBERS, False), (0, False)])
+async def test_it_is_known_whose_token_it_is_and_whether_messages_may_be_read(server, verified, privileged, heard):
+    server.rules.verified, server.rules.privileged = verified, privileged
+    found = await checkup.application(server.token, server.api)
+    assert found == checkup.Application(server.me.id, server.me.name, heard)
+
+
+async def test_a_token_that_discord_refuses_and_a_discord_that_is_away_are_told_apart(server):
+    with pytest.raises(Unconfigured, match="Discord refuses it"):
+        await checkup.application("wrong", server.api)
+    with pytest.raises(DeliveryError, match="can't be reached"):
+        await checkup.application(server.token, "http://127.0.0.1:9")
+    server.faults.fail(503, on="GET /users/@me")
+    with pytest.raises(DeliveryError, match="503"):
+        await checkup.application(server.token, server.api)
+
+
+async def test_the_doctor_judges_a_token_before_it_sends_it(server):
+    def settings(token: str | None, **more: object) -> Settings:
+        return Settings(discord_bot_token=token, discord_api=server.api, **more)
+
+    async def findings(settings: Settings) -> list[Finding]:
+        return [finding async for finding in doctor.discord(settings)]
+
+    assert [one.verdict for one in await findings(settings(None))] == [GOOD]
+    (slack,) = await findings(settings("xoxb-secret"))
+    assert (slack.verdict, slack.text) == (BAD, "is a Slack token")
+    assert server.journal.all == []
+    (refused,) = await findings(settings(server.token[:-1] + "x"))
+    assert (refused.verdict, refused.text) == (BAD, "Discord refuses it")
+    assert [one.verdict for one in await findings(settings(server.token))] == [GOOD, GOOD]
+    server.rules.privileged = 0
+    assert [one.verdict for one in await findings(settings(server.token))] == [GOOD, BAD]
+    without = settings(server.token, discord_message_content=False)
+    assert [one.verdict for one in await findings(without)] == [GOOD, GOOD]
+    away = Settings(discord_bot_token=server.token, discord_api="http://127.0.0.1:9")
+    assert [one.verdict for one in await findings(away)] == [WARNING]
