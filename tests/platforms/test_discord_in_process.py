@@ -12,6 +12,7 @@ import discord
 import pytest
 import simcord
 
+from bot.metrics import Metrics
 from bot.platforms.discord.client import Client
 from bot.settings import Settings
 from memory.memory import Memory
@@ -34,7 +35,7 @@ def simcord_bot(bot: Talk, memory: Memory) -> Client:
     """What simcord_env runs."""
     intents = discord.Intents.default()
     intents.message_content = True
-    return Client(bot.engine, memory, None, Settings(), intents, burst=0)
+    return Client(bot.engine, memory, None, Settings(), intents, burst=0, metrics=Metrics())
 
 
 class Library:
