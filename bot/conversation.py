@@ -98,9 +98,9 @@ class Conversation:
         """Count what waits."""
         return len(self._waiting)
 
-    def take(self, asked: Asked) -> bool:
-        """Take in a message; False where too many wait already."""
-        if len(self._waiting) >= MOST_WAITING:
+    def take(self, asked: Asked, *, anyway: bool = False) -> bool:
+        """Take in a message; False where too many wait already, unless anyway."""
+        if len(self._waiting) >= MOST_WAITING and not anyway:
             return False
         self._waiting.append(_Waiting(self._engine, asked))
         self._came.set()

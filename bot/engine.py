@@ -116,6 +116,12 @@ class Engine:
         with suppress(RedisError):  # its lease will run out
             await batch.send()
 
+    async def gone(self, incoming: Incoming) -> None:
+        """Tell that the platform has a message no more: it needs no answer, and is forgotten."""
+        await self.done(incoming)
+        with suppress(LoreError):
+            await self._memory.forget(incoming.scope, Which(turns=((incoming.scope.conversation, incoming.id),)))
+
     async def leave(self, incoming: Incoming) -> None:
         """Leave a message to whoever takes it up next: another process, or our next life."""
         await self._leases.let_go(incoming)
@@ -193,14 +199,17 @@ class Engine:
         self._ledger.reopen(batch, incoming)
         await batch.send()
 
-    async def unfinished(self, tenant: str) -> list[Incoming]:
-        """Return the tenant's messages that a process left unanswered; reply to each to make it good."""
+    async def unfinished(self, *tenants: str) -> list[Incoming]:
+        """Return the tenants' messages that a process left unanswered, or not shown; reply to each to make it good.
+
+        Raises RedisError.
+        """
         if not await self.backlog.caught_up():  # what has been answered meanwhile must be told first
             return []
         batch = self._memory.batch()
-        found = self._ledger.unfinished(batch, tenant, _now())
+        found = [self._ledger.unfinished(batch, tenant, _now()) for tenant in tenants]
         await batch.send()
-        return [one for one in found.value if one not in self._leases]
+        return [one for some in found for one in some.value if one not in self._leases]
 
     async def owing(self, tenant: str) -> bool:
         """Tell whether any of the tenant's messages has been taken in and not been answered yet. Raises RedisError."""

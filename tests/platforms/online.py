@@ -19,6 +19,7 @@ class Online:
     def __init__(self, home: Home, server: DiscordLike, openai: OpenAILike) -> None:
         self.home, self.server, self.openai = home, server, openai
         self.process: asyncio.subprocess.Process | None = None
+        self.logged = ""
         home.settings |= {
             "OPENAI_BASE_URL": f"{openai.address}/v1",
             "DISCORD_BOT_TOKEN": server.token,
@@ -28,13 +29,14 @@ class Online:
     async def start(self, seconds: float = 40) -> asyncio.subprocess.Process:
         """Start the bot and wait until it is online; what it says where it ends instead is raised."""
         self.process = await self.home.start("discord")
+        self._reading = asyncio.create_task(self._read(self.process))
         ended = asyncio.create_task(self.process.wait())
         online = asyncio.create_task(self.server.connected(seconds=seconds))
         await asyncio.wait([ended, online], return_when=asyncio.FIRST_COMPLETED)
         if not online.done():
             online.cancel()
-            assert self.process.stderr is not None
-            raise RuntimeError((await self.process.stderr.read()).decode())
+            await self._reading
+            raise RuntimeError(self.logged)
         ended.cancel()
         online.result()
         return self.process
@@ -45,7 +47,14 @@ class Online:
         if self.process.returncode is None:
             self.process.kill()
         await self.process.wait()
+        await self._reading
         await self.server.until(lambda: not self.server.gateway.ready)
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        """Keep what the bot logs: a pipe that nobody reads would hold it up."""
+        assert process.stderr is not None
+        async for line in process.stderr:
+            self.logged += line.decode()
 
     def ask(self, channel: Channel, person: Person, text: str, **more: object) -> Message:
         """Let a person mention the bot."""

@@ -1,5 +1,6 @@
 """Events of Discord in, the engine's answers out."""
 
+import asyncio
 from contextlib import suppress
 
 import discord
@@ -10,14 +11,17 @@ from bot.conversation import BURST, Asked
 from bot.engine import Engine
 from bot.metrics import Metrics
 from bot.platforms.discord import buttons, commands, intake
-from bot.platforms.discord.audience import Place, everyone_reads, scope
+from bot.platforms.discord.audience import DIRECT, Place, everyone_reads, scope, tenant
 from bot.platforms.discord.desk import BUSY, Desk
+from bot.platforms.discord.missed import Missed
 from bot.platforms.discord.outlet import NOBODY
 from bot.platforms.discord.permissions import Silence
 from bot.platforms.discord.shards import Sharded
 from bot.platforms.discord.talks import Talks
 from bot.service import Service
 from bot.settings import Settings
+from bot.unfinished import Unfinished
+from memory import tasks
 from memory.errors import LoreError
 from memory.memory import Memory
 from memory.records import Which
@@ -42,9 +46,10 @@ class Client(Sharded):
         *,
         metrics: Metrics,
     ) -> None:
-        """Take who answers; service: what commands show and change; joined: channels in which it answers unasked.
+        """Take who answers, and how.
 
-        burst: seconds of silence that end one.
+        service: what commands show and change; joined: channels in which it answers unasked; burst: seconds of silence
+        that end one.
         """
         super().__init__(
             intents=intents,
@@ -59,6 +64,8 @@ class Client(Sharded):
         self._joined = joined
         self._talks = Talks(self, engine, settings, metrics, burst)
         self._silence = Silence()
+        self._missed = Missed(self, engine, lambda message: self._hear(message, anyway=True))
+        self._beside: set[asyncio.Task[None]] = set()
         self.desk = Desk(engine, memory, service, self._talks, settings)
         self.tree = app_commands.CommandTree(self)
         commands.offer(self.tree, self.desk)
@@ -71,16 +78,22 @@ class Client(Sharded):
         return len(self._talks)
 
     async def setup_hook(self) -> None:
-        """Tell Discord our commands, if they are others than those that it knows."""
+        """Tell Discord our commands, if they are others than those that it knows; begin what is done beside."""
+        await self._missed.recall()
         assert self.application_id is not None
         known, now = await self._engine.noted(COMMANDS, str(self.application_id)), commands.digest(self.tree)
         if known != now:
             await self.tree.sync()
             await self._engine.note(COMMANDS, str(self.application_id), now)
+        # Last, and so once: where Discord fails before, logging in is tried again, and we are called again.
+        unfinished = Unfinished(self._engine, self._tenants, self._talks.take_up)
+        for work in (self._missed.beat(), unfinished.run()):
+            self._beside.add(asyncio.create_task(work))
 
     async def on_ready(self) -> None:
         """Tell that Discord knows us."""
         log.info("online", name=str(self.user), guilds=len(self.guilds))
+        await self._missed.catch_up()
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
         """Tell memory who reads the channels: that may have changed while we were away."""
@@ -102,12 +115,17 @@ class Client(Sharded):
 
     async def on_message(self, message: discord.Message) -> None:
         """Answer a message that is addressed to the bot."""
+        await self._hear(message)
+
+    async def _hear(self, message: discord.Message, *, anyway: bool = False) -> None:
+        """Take in a message that is addressed to the bot. anyway: also where too much waits already."""
         if self._ending or self.user is None or not intake.addressed(message, self.user, self._joined):
             return
         if self._silence.kept(message.channel, message.guild.me if message.guild else self.user):
             return
+        self._missed.heard(message)
         incoming = self._talks.incoming(message, intake.words(message, self.user))
-        if not self._talks.take(Asked(incoming, message), message.channel):
+        if not self._talks.take(Asked(incoming, message), message.channel, anyway=anyway):
             with suppress(discord.HTTPException):
                 await message.reply(BUSY, mention_author=False)
 
@@ -134,7 +152,14 @@ class Client(Sharded):
     async def drain(self, seconds: float) -> None:
         """Take no more messages, and answer those that came, so many seconds at most."""
         self._ending = True
+        for work in self._beside:
+            await tasks.ended(work)
         await self._talks.drain(seconds)
+
+    def _tenants(self) -> list[str]:
+        """Return the tenants that this process serves; direct messages come to the first shard alone."""
+        direct = [DIRECT] if not self.shard_ids or 0 in self.shard_ids else []
+        return [*direct, *(tenant(guild) for guild in self.guilds)]
 
     async def _audiences(self, guild: discord.Guild) -> None:
         """Tell memory who reads a guild's channels; open threads follow theirs."""

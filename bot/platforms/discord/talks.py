@@ -20,6 +20,7 @@ from bot.platforms.discord.outlet import Outlet, partial
 from bot.records import Incoming
 from bot.replies import Replies
 from bot.settings import Settings
+from memory.errors import LoreError
 
 log = structlog.get_logger()
 
@@ -49,8 +50,8 @@ class Talks:
         """Return what is being asked in a channel, if anything."""
         return self._going_on.get(channel)
 
-    def take(self, asked: Asked, channel: "discord.abc.MessageableChannel") -> bool:
-        """Take in what is to be answered in a channel; False where too much waits there already."""
+    def take(self, asked: Asked, channel: "discord.abc.MessageableChannel", *, anyway: bool = False) -> bool:
+        """Take in what is to be answered in a channel; False where too much waits there already, unless anyway."""
         if channel.id not in self._going_on:
             typing = asyncio.create_task(_typing(channel))
 
@@ -61,7 +62,25 @@ class Talks:
             self._going_on[channel.id] = Conversation(
                 self._engine, lambda one: self._answer(one, channel), over, self._burst
             )
-        return self._going_on[channel.id].take(asked)
+        return self._going_on[channel.id].take(asked, anyway=anyway)
+
+    async def take_up(self, incoming: Incoming) -> None:
+        """Take in what an earlier process was asked; it may say something else by now, or be gone."""
+        try:
+            here = int(incoming.scope.conversation)
+            channel = self._client.get_channel(here) or await self._client.fetch_channel(here)
+            message = await partial(channel, int(incoming.id)).fetch()  # type: ignore[arg-type]
+            burst = await self._engine.burst(incoming.scope, incoming.id)
+        except (discord.NotFound, discord.Forbidden):
+            await self._engine.gone(incoming)
+            return
+        except (discord.HTTPException, OSError, LoreError) as error:  # it is looked for again
+            log.warning("not taken up", turn=incoming.id, error=type(error).__name__)
+            return
+        if not burst.others and str(message.author.id) == incoming.scope.person:
+            assert self._client.user is not None
+            incoming = replace(incoming, text=intake.words(message, self._client.user))
+        self.take(Asked(incoming, message), message.channel, anyway=True)
 
     def incoming(self, message: discord.Message, text: str) -> Incoming:
         """Return a message as the engine takes it."""

@@ -1,0 +1,44 @@
+"""Takes up what a process that died left unanswered, or answered and not shown; every process looks for that."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+import structlog
+
+from bot.engine import Engine
+from bot.records import Incoming
+from memory.errors import RedisError
+
+log = structlog.get_logger()
+
+EVERY = 3.0  # seconds; a dead process's leases last ten
+AT_ONCE = 200  # tenants asked about in one round trip
+
+
+class Unfinished:
+    """Looks for such messages. tenants: those that this process serves; take: takes one up."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        tenants: Callable[[], Iterable[str]],
+        take: Callable[[Incoming], Awaitable[object]],
+    ) -> None:
+        self._engine = engine
+        self._tenants = tenants
+        self._take = take
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            tenants = list(self._tenants())
+            for start in range(0, len(tenants), AT_ONCE):
+                try:
+                    found = await self._engine.unfinished(*tenants[start : start + AT_ONCE])
+                except RedisError as error:  # memory has gone away: the messages stay until it is back
+                    log.warning("unfinished messages not looked for", error=str(error))
+                    break
+                for incoming in found:
+                    log.info("taken up", turn=incoming.id)
+                    await self._take(incoming)
+            await asyncio.sleep(EVERY)
