@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from bot import why
+from bot import stopwatch, why
 from bot.apps import attached
 from bot.apps.chat import ChatApp, heard, replied
 from bot.backlog import Backlog
@@ -267,7 +267,8 @@ class Engine:
     async def _recollected(self, app: ChatApp, incoming: Incoming, glance: Glance) -> Context | None:
         """Return what memory gives, the message remembered; None where it has gone away."""
         try:
-            return await app.recollect(incoming, glance)
+            with stopwatch.recalling():
+                return await app.recollect(incoming, glance)
         except RedisError as error:
             self.backlog.went(error)
             return None

@@ -3,6 +3,7 @@
 LoreError (memory/errors.py)
 ├── SettingsError           the environment or .env is wrong; lists every fault at once
 │   └── Unconfigured        a platform was asked for by name that is not set up; the program ends with 78
+├── PlatformLost            a platform's connection is lost for good; the program ends with 75, to be started again
 ├── PromptError             a prompt template that cannot be rendered; names every missing variable
 ├── MessageTooLong          a message that no cut can make answerable
 ├── MessageUnreadable       bytes that are not text
@@ -34,6 +35,10 @@ class SettingsError(LoreError):
 
 class Unconfigured(SettingsError):
     """A platform was asked for by name that is not set up."""
+
+
+class PlatformLost(LoreError):
+    """A platform's connection is lost for good."""
 
 
 class PromptError(LoreError):

@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 import structlog
 
+from bot import stopwatch
 from bot.conversation import Asked
 from bot.delivery.pace import Paces, SystemClock
 from bot.delivery.receipts import Receipt
@@ -14,8 +15,10 @@ from bot.delivery.stream import ANEW, SORRY, Outlet, Style, show
 from bot.engine import Engine
 from bot.errors import DeliveryError, MessageTooLong, ModelError
 from bot.limits import Limits
+from bot.metrics import Metrics
 from bot.models.base import Piece
 from bot.records import Answered, Event, Incoming, Notice
+from bot.stopwatch import Stopwatch
 from memory import tasks
 from memory.errors import RedisError
 from memory.records import Status
@@ -26,9 +29,10 @@ log = structlog.get_logger()
 class Replies:
     """Shows answers, and counts what they took; style: how they look on the platform."""
 
-    def __init__(self, engine: Engine, limits: Limits, style: Style) -> None:
+    def __init__(self, engine: Engine, style: Style, limits: Limits, metrics: Metrics) -> None:
         self._engine = engine
         self._limits = limits
+        self._metrics = metrics
         self._style = style
         self._paces = Paces(SystemClock())
 
@@ -41,14 +45,17 @@ class Replies:
         if asked.anew:
             already = await self._reopened(incoming)
         said = _Said(self._style)
-        receipts = _Receipts(self._engine, incoming)
+        platform = incoming.scope.tenant.partition(":")[0]
         try:
-            async with (
-                aclosing(self._engine.reply(incoming, shown=False)) as events,  # type: ignore[type-var]
-                aclosing(said.pieces(events)) as pieces,  # type: ignore[type-var]
-            ):
-                pace = self._paces.of(channel)
-                await show(pieces, outlet, incoming.id, self._style, pace, already, receipts)
+            with stopwatch.answering(self._metrics, platform, incoming.id, channel=channel) as watch:
+                async with (
+                    aclosing(self._engine.reply(incoming, shown=False)) as events,  # type: ignore[type-var]
+                    aclosing(said.pieces(events)) as pieces,  # type: ignore[type-var]
+                ):
+                    pace, receipts = self._paces.of(channel), _Receipts(self._engine, incoming, watch)
+                    await show(pieces, outlet, incoming.id, self._style, pace, already, receipts)
+                if said.answered is not None:
+                    watch.answered(said.answered)
         except (ModelError, MessageTooLong) as error:
             log.warning("not answered", turn=incoming.id, error=str(error))
         except DeliveryError as error:
@@ -100,14 +107,17 @@ class _Said:
 
 
 class _Receipts:
-    """Keeps in the ledger where the parts of a reply stand."""
+    """Keeps in the ledger where the parts of a reply stand; the first is when people see something."""
 
-    def __init__(self, engine: Engine, incoming: Incoming) -> None:
+    def __init__(self, engine: Engine, incoming: Incoming, watch: Stopwatch) -> None:
         self._engine = engine
         self._incoming = incoming
+        self._watch = watch
 
     async def sending(self, part: int, anew: int) -> None:
         await self._engine.receipt(self._incoming, part, Receipt("", anew, time.time_ns() // 1_000_000))
 
     async def sent(self, part: int, anew: int, message: str) -> None:
+        if message:
+            self._watch.shown()
         await self._engine.receipt(self._incoming, part, Receipt(message, anew))

@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from bot import notices
 from bot.limits import Limits
+from bot.metrics import Metrics
 from bot.notices import Practices
 from bot.presets import Presets
 from bot.prompts import Prompts
@@ -25,6 +26,7 @@ class Service:
     prompts: Prompts
     limits: Limits
     practices: Practices
+    metrics: Metrics
     started: float = field(default_factory=time.monotonic)
 
     @property

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import platformdirs
 import tzlocal
-from pydantic import AliasChoices, AliasPath, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, AliasPath, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot import admission
@@ -172,6 +173,20 @@ class Settings(BaseSettings):
         frozenset(), description="who is never answered, written as in LOREBOT_ALLOW; it wins over that"
     )
     contact: str | None = Field(None, description="whom people may ask about their data, in the text about privacy")
+    # Health and metrics of a process that serves
+    health_port: int | None = Field(
+        None, ge=0, le=65535, description="serve /healthz, /readyz and /metrics on this port; 0: any that is free"
+    )
+    port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        validation_alias="PORT",
+        description="the same, as hosting platforms set it: served on every address then",
+    )
+    health_host: str | None = Field(
+        None, description="where health is served; default 127.0.0.1, or 0.0.0.0 where PORT alone names the port"
+    )
 
     # Platforms
     discord_bot_token: SecretStr | None = Field(
@@ -186,6 +201,12 @@ class Settings(BaseSettings):
     )
     forget_left: Literal["keep", "forget"] = Field(
         "keep", description="what becomes of the memory of a server that the bot has left: keep or forget"
+    )
+    discord_shards: int | None = Field(
+        None, ge=1, description="how many shards the whole bot has; default: what Discord recommends"
+    )
+    discord_shard_ids: Annotated[tuple[int, ...] | None, NoDecode] = Field(
+        None, description="the shards that this process serves, such as 0,1 or 0-3; default: all"
     )
     discord_api: str | None = Field(None, description="another address of Discord's API, for tests")
     slack_bot_token: SecretStr | None = Field(
@@ -249,6 +270,30 @@ class Settings(BaseSettings):
     def _upper(cls, level: Any) -> Any:
         return level.upper() if isinstance(level, str) else level
 
+    @field_validator("discord_shard_ids", mode="before")
+    @classmethod
+    def _numbered(cls, ids: Any) -> Any:
+        return _numbers(ids) if isinstance(ids, str) else ids
+
+    @field_validator("discord_shard_ids")
+    @classmethod
+    def _counted(cls, ids: tuple[int, ...] | None, info: ValidationInfo) -> tuple[int, ...] | None:
+        if ids is None or "discord_shards" not in info.data:  # a count that is wrong has been told
+            return ids
+        count = info.data["discord_shards"]
+        if count is None:
+            raise ValueError("set LOREBOT_DISCORD_SHARDS to the number of all shards too")
+        if not all(0 <= one < count for one in ids):
+            raise ValueError(f"LOREBOT_DISCORD_SHARDS is {count}, so ids go from 0 to {count - 1}")
+        return ids
+
+    @cached_property
+    def health_address(self) -> tuple[str, int] | None:
+        """Where health is served, host and port; None where it is not."""
+        if self.health_port is not None:
+            return self.health_host or "127.0.0.1", self.health_port
+        return None if self.port is None else (self.health_host or "0.0.0.0", self.port)
+
     @cached_property
     def chat_provider(self) -> Provider:
         """Who answers, `auto` resolved."""
@@ -290,6 +335,17 @@ def variable(field: str) -> str:
     if isinstance(alias, str):
         return alias
     return f"LOREBOT_{field.upper()}" if info else field
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers of a list such as 0,2-3, each once, in order. Raises ValueError."""
+    found: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", part.strip(), re.ASCII)
+        if match is None or int(match[1]) > int(match[2] or match[1]):
+            raise ValueError("numbers and ranges with commas between them, such as 0,1 or 0-3")
+        found.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return tuple(sorted(found))
 
 
 def _said(fault: Mapping[str, Any]) -> str:

@@ -13,9 +13,18 @@ FORBIDDEN = {
     "bot/models": ["bot.apps", "bot.engine", "bot.platforms", "bot.cli", "bot.wiring", "bot.settings"],
     "bot/apps": ["bot.engine", "bot.platforms", "bot.cli", "bot.wiring", "bot.settings"],
     "bot/engine.py": ["bot.platforms", "bot.cli", "bot.wiring", "bot.settings"],
-    "bot/limits.py": ["bot.engine", "bot.platforms", "bot.cli", "bot.wiring", "bot.settings"],
-    "bot/admission.py": ["bot.engine", "bot.platforms", "bot.cli", "bot.wiring", "bot.settings"],
-    "bot/notices.py": ["bot.engine", "bot.platforms", "bot.cli", "bot.wiring", "bot.settings"],
+    **{
+        f"bot/{name}.py": [
+            "bot.engine",
+            "bot.platforms",
+            "bot.cli",
+            "bot.wiring",
+            "bot.settings",
+            "discord",
+            "slack_sdk",
+        ]
+        for name in ("health", "metrics", "stopwatch", "stuck", "observe", "limits", "admission", "notices")
+    },
     "bot/commands/": ["bot.platforms", "bot.cli", "bot.wiring", "discord", "slack_bolt", "rich", "prompt_toolkit"],
     "bot/delivery": ["bot.engine", "bot.platforms", "bot.cli", "bot.wiring", "bot.settings", "discord", "slack_sdk"],
     "bot/resp": ["bot.platforms", "bot.cli", "bot.wiring", "bot.settings", "discord", "slack_bolt", "click", "rich"],

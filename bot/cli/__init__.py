@@ -6,8 +6,9 @@ from importlib.metadata import version
 
 import click
 
-from bot.errors import Unconfigured
+from bot.errors import PlatformLost, Unconfigured
 from bot.platforms.screens import clean
+from bot.stuck import TRY_AGAIN
 from memory.errors import LoreError
 
 NOT_CONFIGURED = 78  # EX_CONFIG of sysexits.h: a supervisor need not try again
@@ -65,7 +66,7 @@ def group() -> None:
 
 
 def main() -> None:
-    """Run the command line; errors are one sentence, exit codes 0, 1, 2, 78, 130 and 128 + a signal's number."""
+    """Run the command line; errors are one sentence, exit codes 0, 1, 2, 75, 78, 130 and 128 + a signal's number."""
     try:
         group.main(prog_name="lorebot", standalone_mode=False)
     except click.ClickException as error:
@@ -75,7 +76,13 @@ def main() -> None:
         sys.exit(130)
     except LoreError as error:
         click.echo(f"lorebot: {clean(str(error))}", err=True)
-        sys.exit(NOT_CONFIGURED if isinstance(error, Unconfigured) else 1)
+        sys.exit(_code(error))
     except BrokenPipeError:  # whoever read our output has seen enough
         sys.stderr.close()
         sys.exit(0)
+
+
+def _code(error: LoreError) -> int:
+    if isinstance(error, Unconfigured):
+        return NOT_CONFIGURED
+    return TRY_AGAIN if isinstance(error, PlatformLost) else 1

@@ -4,10 +4,11 @@ from contextlib import AsyncExitStack
 
 import click
 
-from bot import observe, settings
+from bot import health, observe, settings, stuck
 from bot.cli.shared import asynchronous, starting
+from bot.metrics import Metrics
 from bot.platforms import signals
-from bot.platforms.discord import running
+from bot.platforms.discord import running, secrets
 from bot.registry import wiring
 
 
@@ -21,9 +22,14 @@ async def command() -> None:
       DISCORD_BOT_TOKEN=... lorebot discord
     """
     config = settings.load()
-    observe.configure(config.log_level)
+    observe.configure(config.log_level, secrets.IN_ADDRESSES)
     running.token(config)
+    metrics, needed = Metrics(), health.Health(["redis", "discord"])
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(health.served(needed, metrics, config.health_address))
         with starting() as progress:
-            bot, service = await stack.enter_async_context(wiring.serving(config, progress))
-        await running.serve(bot.engine, bot.memory, bot.listening, service, config, signals.asked_to_end())
+            bot, service = await stack.enter_async_context(wiring.serving(config, metrics, progress))
+        needed.check("redis", health.RedisCheck(bot.memory))
+        stack.enter_context(stuck.watched())
+        ending = signals.asked_to_end()
+        await running.serve(bot.engine, bot.memory, bot.listening, service, config, ending, needed)

@@ -16,6 +16,7 @@ from bot import upkeep, wiring
 from bot.apps.chat import ChatApp
 from bot.backlog import Backlog
 from bot.ledger import Ledger
+from bot.metrics import Metrics
 from bot.models import weights
 from bot.models.base import ChatModel
 from bot.presets import Presets, Wanted
@@ -113,7 +114,9 @@ async def over(
 
 
 @asynccontextmanager
-async def serving(settings: Settings, progress: Progress = index.silent) -> AsyncIterator[tuple[wiring.Bot, Service]]:
+async def serving(
+    settings: Settings, metrics: Metrics, progress: Progress = index.silent
+) -> AsyncIterator[tuple[wiring.Bot, Service]]:
     """Open a bot that serves many people: who it is in each server, and what it knows there, is in the registry."""
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(wiring.opened_redis(settings, progress))
@@ -133,7 +136,8 @@ async def serving(settings: Settings, progress: Progress = index.silent) -> Asyn
         presets = Presets(registry.objects, registry.models, registry.apps, make)
         bot = await stack.enter_async_context(wiring.bot_with(settings, client, memory, model, presets.app))
         practices = wiring.practices(settings)
-        yield bot, Service(settings.name, model.name, presets, registry.apps, prompts, bot.limits, practices)
+        parts = (presets, registry.apps, prompts, bot.limits, practices, metrics)
+        yield bot, Service(settings.name, model.name, *parts)
 
 
 def _import_heavy() -> None:

@@ -68,3 +68,49 @@ def test_a_reranker_is_a_folder_that_is_there_or_one_that_is_known(monkeypatch, 
     monkeypatch.setenv("LOREBOT_RERANKER", str(tmp_path / "lost"))
     with pytest.raises(SettingsError, match="LOREBOT_RERANKER: none, local, or a folder that is there"):
         settings.load()
+
+
+@pytest.mark.parametrize(
+    ("count", "ids", "found"), [("4", "0-1, 3", (0, 1, 3)), ("1", "0", (0,)), ("16", "", None), ("", "", None)]
+)
+def test_shards_are_numbers_and_ranges(monkeypatch, count, ids, found):
+    monkeypatch.setenv("LOREBOT_DISCORD_SHARDS", count)
+    monkeypatch.setenv("LOREBOT_DISCORD_SHARD_IDS", ids)
+    assert settings.load().discord_shard_ids == found
+
+
+@pytest.mark.parametrize(
+    ("count", "ids", "told"),
+    [
+        ("2", "0-2", "LOREBOT_DISCORD_SHARD_IDS: LOREBOT_DISCORD_SHARDS is 2, so ids go from 0 to 1"),
+        ("", "0", "LOREBOT_DISCORD_SHARD_IDS: set LOREBOT_DISCORD_SHARDS"),
+        ("2", "1-0", "LOREBOT_DISCORD_SHARD_IDS: numbers and ranges"),
+        ("2", "one", "LOREBOT_DISCORD_SHARD_IDS: numbers and ranges"),
+        ("none", "0", "LOREBOT_DISCORD_SHARDS: "),
+    ],
+)
+def test_shards_that_are_not_there_are_told(monkeypatch, count, ids, told):
+    monkeypatch.setenv("LOREBOT_DISCORD_SHARDS", count)
+    monkeypatch.setenv("LOREBOT_DISCORD_SHARD_IDS", ids)
+    with pytest.raises(SettingsError, match=told):
+        settings.load()
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ({}, None),
+        ({"LOREBOT_HEALTH_PORT": "9000"}, ("127.0.0.1", 9000)),
+        ({"PORT": "8080"}, ("0.0.0.0", 8080)),
+        ({"PORT": "8080", "LOREBOT_HEALTH_HOST": "::1"}, ("::1", 8080)),
+        ({"PORT": "8080", "LOREBOT_HEALTH_PORT": "9000"}, ("127.0.0.1", 9000)),
+    ],
+)
+def test_health_stays_on_this_machine_unless_a_hosting_platform_or_the_operator_wants_it_elsewhere(
+    monkeypatch, given, address
+):
+    for name in ("PORT", "LOREBOT_HEALTH_PORT", "LOREBOT_HEALTH_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert settings.load().health_address == address

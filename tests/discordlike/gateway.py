@@ -33,6 +33,7 @@ class Gateway:
     def __init__(self, token: str) -> None:
         self.token = token
         self.acks = True
+        self.resumes = True  # whether a resume is answered at all
         self.shut = False  # nobody gets in
         self.log: list[Moment] = []
         self.open: list[Socket] = []
@@ -189,6 +190,8 @@ class Gateway:
 
     def _resume(self, socket: Socket, data: Json) -> int | None:
         self._note("resume", data.get("seq"))
+        if not self.resumes:
+            return None
         if data.get("token") != self.token:
             return 4004
         session = self.sessions.resumed(data.get("session_id") or "", self.world.rules.session_life, socket)

@@ -15,6 +15,7 @@ import simcord
 
 from bot.limits import Allowance, Limits
 from bot.listening import Listening
+from bot.metrics import Metrics
 from bot.notices import Practices
 from bot.platforms.discord.client import Client
 from bot.prompts import Prompts
@@ -42,7 +43,15 @@ def simcord_bot(bot: Talk, memory: Memory, client: redis.asyncio.Redis) -> Clien
     intents.message_content = True
     limits = Limits(client, memory.keys, Allowance())
     parts = {"presets": None, "apps": None}  # only commands have to do with them
-    service = Service("Lorebot", "scripted", prompts=Prompts(), limits=limits, practices=Practices("Lorebot"), **parts)  # type: ignore[arg-type]
+    service = Service(
+        "Lorebot",
+        "scripted",
+        prompts=Prompts(),
+        limits=limits,
+        practices=Practices("Lorebot"),
+        metrics=Metrics(),
+        **parts,
+    )  # type: ignore[arg-type]
     return Client(bot.engine, memory, Listening(memory, "test"), service, Settings(), intents, burst=0)
 
 

@@ -1,6 +1,10 @@
 """The Discord bot.
 
-running.py       connects, and ends in good order
+running.py       runs all of it, and ends in good order
+connecting.py    gets online, and says why not
+shards.py        the client underneath: which shards hear Discord
+watchdog.py      reconnects those that do not
+secrets.py       what of discord.py's logs must not be read
 client.py        events of Discord in, the engine's answers out
 talks.py         the conversations that are going on, one a channel
 buttons.py       what stands below an answer to press

@@ -19,11 +19,11 @@ from bot.platforms.discord.desk import BUSY, Desk
 from bot.platforms.discord.missed import Missed
 from bot.platforms.discord.outlet import NOBODY
 from bot.platforms.discord.permissions import Silence
+from bot.platforms.discord.shards import Sharded
 from bot.platforms.discord.talks import Talks
 from bot.service import Service
 from bot.settings import Settings
 from bot.unfinished import Unfinished
-from memory import tasks
 from memory.errors import LoreError
 from memory.memory import Memory
 from memory.records import Which
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 COMMANDS = "discord-commands"  # what the ledger's note is called that says which commands Discord knows
 
 
-class Client(discord.AutoShardedClient):
+class Client(Sharded):
     """Answers what is addressed to it, in one conversation a channel."""
 
     def __init__(
@@ -51,33 +51,47 @@ class Client(discord.AutoShardedClient):
 
         service: limits, and what commands show and change. burst: seconds of silence that end one.
         """
-        super().__init__(intents=intents, allowed_mentions=NOBODY, max_messages=1000)
+        super().__init__(
+            intents=intents,
+            metrics=service.metrics,
+            allowed_mentions=NOBODY,
+            max_messages=1000,
+            shard_count=settings.discord_shards,
+            shard_ids=settings.discord_shard_ids,
+        )
         self._engine = engine
         self._memory = memory
         self._listening = listening
         self._limits = service.limits
         self._settings = settings
-        self._talks = Talks(self, engine, service.limits, settings, burst)
+        self._talks = Talks(self, engine, service, settings, burst)
         self._silence = Silence()
         self._missed = Missed(self, engine, self._missed_one)
-        self._beside: set[asyncio.Task[None]] = set()
         self.desk = Desk(engine, memory, service, self._talks, settings)
         self.tree = app_commands.CommandTree(self)
         commands.offer(self.tree, self.desk)
         self.add_dynamic_items(buttons.Button)
         self._ending = False
 
+    @property
+    def conversations(self) -> int:
+        """How many conversations wait for an answer."""
+        return len(self._talks)
+
     async def setup_hook(self) -> None:
-        """Tell Discord our commands, if they are others than those that it knows; begin what is done beside."""
+        """Tell Discord our commands, if they are others than those that it knows."""
         await self._missed.recall()
-        unfinished = Unfinished(self._engine, self._tenants, self._talks.take_up)
-        for work in (self._missed.beat(), unfinished.run()):
-            self._beside.add(asyncio.create_task(work))
         assert self.application_id is not None
         known, now = await self._engine.noted(COMMANDS, str(self.application_id)), commands.digest(self.tree)
         if known != now:
             await self.tree.sync()
             await self._engine.note(COMMANDS, str(self.application_id), now)
+
+    async def look_after(self) -> None:
+        """Note that we are here, and take up what others left unanswered, until cancelled."""
+        await self.wait_until_ready()
+        unfinished = Unfinished(self._engine, self._tenants, self._talks.take_up)
+        await asyncio.gather(self._missed.beat(), unfinished.run())
 
     async def on_ready(self) -> None:
         """Tell that Discord knows us."""
@@ -181,8 +195,6 @@ class Client(discord.AutoShardedClient):
     async def drain(self, seconds: float) -> None:
         """Take no more messages, and answer those that came, so many seconds at most."""
         self._ending = True
-        for work in self._beside:
-            await tasks.ended(work)
         await self._talks.drain(seconds)
 
     def _tenants(self) -> list[str]:

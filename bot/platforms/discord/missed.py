@@ -50,7 +50,6 @@ class Missed:
 
     async def beat(self) -> None:
         """Note again and again that we are here, until cancelled."""
-        await self._client.wait_until_ready()
         while True:
             if self._client.is_ready() and not any(shard.is_closed() for shard in self._client.shards.values()):
                 if self._caught_up:

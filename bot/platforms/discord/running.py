@@ -1,24 +1,26 @@
 """Connects to Discord, and ends in good order."""
 
 import asyncio
+from contextlib import suppress
 
 import discord
-import discord.gateway
 import discord.http
-import structlog
-import yarl
 
 from bot.engine import Engine
-from bot.errors import Unconfigured
+from bot.errors import PlatformLost, Unconfigured
+from bot.health import Health
 from bot.listening import Listening
 from bot.platforms.discord.client import Client
+from bot.platforms.discord.connecting import online
+from bot.platforms.discord.watchdog import Watchdog
 from bot.service import Service
 from bot.settings import Settings
 from memory.memory import Memory
-
-log = structlog.get_logger()
+from memory.tasks import ended
 
 DRAIN = 30.0  # seconds in which answers under way may come to their end
+HURRIED = 10.0  # the same where Discord is lost: what is not done then is done after the next start
+CLOSING = 5.0  # seconds for closing connections; Discord may be silent
 
 
 def token(settings: Settings) -> str:
@@ -39,10 +41,12 @@ async def serve(
     service: Service,
     settings: Settings,
     ending: asyncio.Event,
+    health: Health,
 ) -> None:
     """Be online until `ending` is set; then answer what is under way.
 
-    Raises Unconfigured where Discord refuses the token, or the intent that it asks for.
+    Raises Unconfigured where Discord refuses the token, the intent or the shards that it is asked for, PlatformLost
+    where the connection is lost for good.
     """
     secret = token(settings)
     if settings.discord_api is not None:
@@ -50,34 +54,32 @@ async def serve(
     intents = discord.Intents.default()
     intents.message_content = settings.discord_message_content
     client = Client(engine, memory, listening, service, settings, intents)
-    running = asyncio.create_task(_online(client, secret, settings))
+    health.check("discord", client)
+    service.metrics.serves("discord", client.sockets, lambda: client.conversations)
+    running = asyncio.create_task(online(client, secret, settings))
+    watching = asyncio.create_task(Watchdog(client).watch())
+    beside = asyncio.create_task(client.look_after())
     stopping = asyncio.create_task(ending.wait())
+    tasks = (running, watching, beside, stopping)
     try:
         async with listening:
-            await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for one in (watching, beside):
+                if one.done():
+                    one.result()
             if running.done():
                 running.result()
+                raise PlatformLost("the connection to Discord came to its end; start again")
+            await ended(beside)
             await client.drain(DRAIN)
+    except PlatformLost:
+        await ended(beside)
+        await client.drain(HURRIED)
+        raise
     finally:
-        stopping.cancel()
-        await client.close()
-        await asyncio.gather(running, stopping, return_exceptions=True)
-
-
-async def _online(client: Client, secret: str, settings: Settings) -> None:
-    try:
-        async with client:
-            await client.login(secret)
-            if settings.discord_api is not None:
-                _, address, _ = await client.http.get_bot_gateway()
-                discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(address)
-            await client.connect(reconnect=True)
-    except discord.LoginFailure:
-        raise Unconfigured(
-            "Discord refuses DISCORD_BOT_TOKEN; reset the token on your application's page Bot and set it anew"
-        ) from None
-    except discord.PrivilegedIntentsRequired:
-        raise Unconfigured(
-            "Discord has not enabled the message content intent; switch on MESSAGE CONTENT INTENT on your "
-            "application's page Bot, or set LOREBOT_DISCORD_MESSAGE_CONTENT=false to hear mentions and DMs alone"
-        ) from None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING):
+                await client.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -7,18 +7,19 @@ from dataclasses import replace
 
 import discord
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from bot.conversation import BURST, Asked, Conversation
 from bot.delivery.mentions import quiet_on_discord
 from bot.delivery.parts import DISCORD
 from bot.delivery.stream import Style
 from bot.engine import Engine
-from bot.limits import Limits
 from bot.platforms.discord import attachments, buttons, intake
 from bot.platforms.discord.audience import scope
 from bot.platforms.discord.outlet import Outlet, partial
 from bot.records import Attachment, Incoming
 from bot.replies import Replies
+from bot.service import Service
 from bot.settings import Settings
 from memory.errors import LoreError
 
@@ -32,15 +33,19 @@ class Talks:
     """Conversations by channel; one lives while something is to be answered in it."""
 
     def __init__(
-        self, client: discord.Client, engine: Engine, limits: Limits, settings: Settings, burst: float = BURST
+        self, client: discord.Client, engine: Engine, service: Service, settings: Settings, burst: float = BURST
     ) -> None:
         """burst: seconds of silence that end one."""
         self._client = client
         self._engine = engine
         self._settings = settings
         self._burst = burst
-        self._replies = Replies(engine, limits, STYLE)
+        self._replies = Replies(engine, STYLE, service.limits, service.metrics)
         self._going_on: dict[int, Conversation] = {}
+
+    def __len__(self) -> int:
+        """Count the conversations that are going on."""
+        return len(self._going_on)
 
     def of(self, channel: int) -> Conversation | None:
         """Return what is being asked in a channel, if anything."""
@@ -126,7 +131,9 @@ class Talks:
             asked = replace(asked, incoming=replace(asked.incoming, attachments=files))
         asker = int(asked.incoming.scope.person)
         outlet = Outlet(channel, message, lambda controls: buttons.view(controls, asked.id, asker))
-        await self._replies.give(asked, outlet, str(channel.id))
+        guild = channel.guild if isinstance(channel, discord.abc.GuildChannel | discord.Thread) else None
+        with bound_contextvars(guild=guild and guild.id, shard=guild.shard_id if guild else 0):
+            await self._replies.give(asked, outlet, str(channel.id))
 
     async def _attached(
         self, incoming: Incoming, messages: Sequence[discord.Message], replied: discord.Message | None = None
