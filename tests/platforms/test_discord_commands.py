@@ -105,7 +105,8 @@ async def test_people_see_search_take_along_and_forget_what_is_remembered_of_the
     await answered(bot, library.general, library.ada, "My dog is called Rex.")
     await answered(bot, library.general, library.bob, "My cat is called Tom.")
     assert "My dog is called Rex." in await told(bot, library.general, library.ada, "memory list")
-    assert "My cat" in await told(bot, library.general, library.ada, "memory search", {"words": "cat"})
+    assert "My cat" in await told(bot, library.general, library.bob, "memory search", {"words": "cat"})
+    assert "My cat" not in await told(bot, library.general, library.ada, "memory search", {"words": "cat"})
     export = bot.server.slash(library.general, library.ada, "memory export")
     await bot.server.until(lambda: export.texts and export.messages[0].attachments)
     lines = [json.loads(line) for line in export.messages[0].attachments[0].data.decode().splitlines()]
@@ -115,17 +116,17 @@ async def test_people_see_search_take_along_and_forget_what_is_remembered_of_the
     assert "My cat" not in forget.texts[-1]
     done = bot.server.press(forget.messages[-1], library.ada, "Yes")
     await bot.server.until(lambda: any("forgotten" in text for text in done.texts))
-    listed = await told(bot, library.general, library.bob, "memory list")
-    assert ("My dog" in listed, "My cat" in listed) == (False, True)
+    assert "Nothing is remembered" in await told(bot, library.general, library.ada, "memory list")
+    assert "My cat" in await told(bot, library.general, library.bob, "memory list")
 
 
 async def test_who_pauses_is_answered_and_not_remembered(bot, library):
     assert "nothing you say is remembered" in await told(bot, library.general, library.ada, "memory pause")
     await answered(bot, library.general, library.ada, "My PIN is 4711.")
-    assert "4711" not in await told(bot, library.general, library.bob, "memory list")
+    assert "4711" not in await told(bot, library.general, library.ada, "memory list")
     await told(bot, library.general, library.ada, "memory resume")
     await answered(bot, library.general, library.ada, "My dog is called Rex.")
-    assert "Rex" in await told(bot, library.general, library.bob, "memory list")
+    assert "Rex" in await told(bot, library.general, library.ada, "memory list")
 
 
 async def test_stop_stops_the_model_within_half_a_second(bot, library):
@@ -190,6 +191,25 @@ async def test_a_server_has_a_persona_and_a_model_of_its_own(bot, library):
     await told(bot, library.general, library.ada, "persona", {"text": "none"})
     await answered(bot, library.general, library.ada, "Who are you at last?")
     assert "pirate" not in bot.openai.prompts[-1].split("Who are you at last?")[0].split("From memory")[0][:400]
+
+
+async def test_a_channel_is_joined_remembered_and_learned_by_command(bot, library):
+    everyone = library.guild.everyone
+    bot.server.permit(library.guild, everyone, everyone.permissions | Can.MANAGE_GUILD)
+    bot.server.say(library.general, library.bob, "The meeting is at noon in Kyoto.")
+    assert "answer what is addressed" in await told(bot, library.general, library.ada, "channel")
+    assert "`/channel remembers on`" in await told(bot, library.general, library.ada, "memory learn-channel")
+    assert "remember everything" in await told(bot, library.general, library.ada, "channel", {"remembers": "on"})
+    assert any("From now on I remember" in one.text for one in bot.server.said(library.general))
+    assert "begin to learn" in await told(bot, library.general, library.ada, "memory learn-channel")
+    await bot.server.until(lambda: any("I have learned" in one.text for one in bot.server.said(library.general)))
+    lounge = bot.server.channel(library.guild, "lounge")
+    await answered(bot, lounge, library.ada, "Where is the meeting?")
+    assert "noon in Kyoto" in bot.openai.prompts[-1]
+    assert "answer unasked" in await told(bot, lounge, library.ada, "channel", {"joins": "on"})
+    bot.openai.answer = lambda prompt: "Here I am."
+    bot.server.say(lounge, library.bob, "Is anybody here?")
+    await bot.final(lounge, "Here I am.")
 
 
 async def test_lookup_answers_from_a_store_and_status_and_help_tell(bot, library):

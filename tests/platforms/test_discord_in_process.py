@@ -50,9 +50,10 @@ def simcord_bot(bot: Talk, memory: Memory, client: redis.asyncio.Redis) -> Clien
         limits=limits,
         practices=Practices("Lorebot"),
         metrics=Metrics(),
+        listening=Listening(memory, "test"),
         **parts,
     )  # type: ignore[arg-type]
-    return Client(bot.engine, memory, Listening(memory, "test"), service, Settings(), intents, burst=0)
+    return Client(bot.engine, memory, service, Settings(), intents, burst=0)
 
 
 class Library:

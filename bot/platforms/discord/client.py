@@ -12,7 +12,6 @@ from bot import admission
 from bot.apps.chat import BOT
 from bot.conversation import BURST, Asked
 from bot.engine import Engine
-from bot.listening import Listening
 from bot.platforms.discord import buttons, channels, commands, intake, leaving, past
 from bot.platforms.discord.audience import DIRECT, everyone_reads, roles, scope, tenant
 from bot.platforms.discord.desk import BUSY, Desk
@@ -41,15 +40,14 @@ class Client(Sharded):
         self,
         engine: Engine,
         memory: Memory,
-        listening: Listening,
         service: Service,
         settings: Settings,
         intents: discord.Intents,
         burst: float = BURST,
     ) -> None:
-        """Take who answers, whom, and who listens.
+        """Take who answers, and whom.
 
-        service: limits, and what commands show and change. burst: seconds of silence that end one.
+        service: limits, who listens, what commands show and change. burst: seconds of silence that end one.
         """
         super().__init__(
             intents=intents,
@@ -61,7 +59,7 @@ class Client(Sharded):
         )
         self._engine = engine
         self._memory = memory
-        self._listening = listening
+        self._listening = service.listening
         self._limits = service.limits
         self._settings = settings
         self._talks = Talks(self, engine, service, settings, burst)

@@ -12,15 +12,17 @@ import discord
 import structlog
 
 from bot import admission
+from bot.channels import Channel
 from bot.commands import table
-from bot.commands.base import At, Command, Here, Named, Said
+from bot.commands.base import At, Command, Here, Named, Said, Switch
+from bot.commands.places import does
 from bot.conversation import Asked
 from bot.delivery.mentions import quiet_on_discord
 from bot.delivery.parts import DISCORD
 from bot.delivery.split import split
 from bot.engine import Engine
-from bot.errors import ModelError
-from bot.platforms.discord import buttons, dialogs
+from bot.errors import CommandError, DeliveryError, ModelError
+from bot.platforms.discord import buttons, channels, dialogs, past
 from bot.platforms.discord.audience import roles, scope
 from bot.platforms.discord.outlet import NOBODY, partial
 from bot.platforms.discord.talks import Talks
@@ -71,7 +73,10 @@ class Desk:
             here = self._here(interaction)
             if command.name == "why":
                 here = replace(here, last=await self._last(here))
-            await self._tell(interaction, await table.carried_out(command, here, words))
+            said = await table.carried_out(command, here, words)
+            if said.switch is not None or said.learn:
+                said = await self._changed(interaction, said)
+            await self._tell(interaction, said)
 
     async def ask(self, interaction: discord.Interaction, question: str, context: tuple[Seen, ...] = ()) -> None:
         """Ask in front of everybody: the question becomes a message, and that is answered like any other."""
@@ -232,6 +237,35 @@ class Desk:
             if (one.conversation, one.turn) in turns
         ]
         return Answered("", message, known.model, tuple(recalled), (), Tokens(known.prompt, known.completion, 0))
+
+    async def _changed(self, interaction: discord.Interaction, wanted: Said) -> Said:
+        """Switch on or off what the bot does in a channel, or begin to learn its past."""
+        channel = interaction.client.get_channel(interaction.channel_id or 0)
+        listening, me = self._service.listening, interaction.client.user
+        if not isinstance(channel, past.Readable) or me is None:
+            return Said("That can be said in a channel of a server.")
+        try:
+            if wanted.switch is not None:
+                return Said(does(await self._switched(channel, interaction.user, wanted.switch)))
+            report = past.Shown(channel, self._settings.timezone)
+            begun = await past.learn(listening, channel, me, self._settings.name, report)
+        except CommandError as error:
+            return Said(f"{error}.")
+        except DeliveryError as error:
+            return Said(f"That did not work: {error}.")
+        return Said("I begin to learn what was said here." if begun else "I am learning that already.")
+
+    async def _switched(self, channel: past.Readable, by: discord.User | discord.Member, wanted: Switch) -> Channel:
+        listening = self._service.listening
+        now = await listening.channels.get(scope(channel, by.id))
+        if wanted.joins is not None:
+            now = await channels.join(listening, channel, by, wanted.joins)
+        if wanted.remembers:
+            reads = self._settings.discord_message_content
+            now = await channels.remember(listening, channel, by, reads=reads)
+        elif wanted.remembers is False:
+            now = await channels.remember_no_more(listening, channel, by)
+        return now
 
     async def _asked(self, here: Scope, message: discord.Message) -> str:
         """Return the message that one of ours answers."""
