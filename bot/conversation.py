@@ -6,11 +6,15 @@ from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
+import structlog
+
 from bot.delivery.receipts import Receipt
 from bot.delivery.stream import ANEW
 from bot.engine import Engine
 from bot.records import Incoming
 from memory import tasks
+
+log = structlog.get_logger()
 
 MOST_WAITING = 10
 BURST = 1.5  # seconds of silence that end a burst of messages
@@ -163,6 +167,7 @@ class Conversation:
                     self._current, self._again = asked, None
                     self._answering = asyncio.create_task(_awaited(self._answer(asked)))
                     await asyncio.wait([self._answering])
+                    _look(self._answering, asked)
                     asked = self._again
                 self._current = self._answering = None
         finally:
@@ -204,6 +209,12 @@ class Conversation:
 
     async def _next(self) -> Asked | None:
         return await self._waiting.popleft().taken()
+
+
+def _look(answering: "asyncio.Task[None]", asked: Asked) -> None:
+    """Tell what an answer has met that nobody expected; the conversation goes on."""
+    if not answering.cancelled() and (error := answering.exception()) is not None:
+        log.error("answer broken", turn=asked.id, error=type(error).__name__, exc_info=error)
 
 
 async def _awaited(doing: Awaitable[None]) -> None:

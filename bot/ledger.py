@@ -47,6 +47,7 @@ end
 local answering = redis.call('GET', turn_taking)
 local free = not waiting and (not answering or answering == owner)
 local state = (free or (known[1] == 'answering' and known[2] == owner)) and 'answering' or 'received'
+if known[2] ~= owner then redis.call('HINCRBY', event, 'owners', 1) end
 redis.call('HSET', event, 'state', state, 'owner', owner, 'until', now + lease)
 redis.call('EXPIRE', event, ttl)
 if redis.call('SISMEMBER', paused, ARGV[7]) == 0 then
@@ -168,11 +169,15 @@ class Burst:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What is known of an answer: the messages that it stands in, and what it was made from."""
+    """What is known of an answer: the messages that it stands in, and what it was made from.
+
+    owners: how many processes have had the message in hand.
+    """
 
     state: str
     receipts: tuple[Receipt, ...]
     why: str
+    owners: int = 0
 
 
 class Ledger:
@@ -292,7 +297,7 @@ def _told(reply: Mapping[bytes, bytes]) -> Told:
     fields = {name.decode(): value.decode() for name, value in reply.items()}
     numbers = sorted(int(name[5:]) for name in fields if name.startswith("part:"))
     receipts = [Receipt(*json.loads(fields[f"part:{number}"])) for number in numbers]
-    return Told(fields.get("state", ""), tuple(receipts), fields.get("why", ""))
+    return Told(fields.get("state", ""), tuple(receipts), fields.get("why", ""), int(fields.get("owners", 0)))
 
 
 def _payload(incoming: Incoming) -> str:

@@ -64,6 +64,8 @@ class Replies:
             if ANEW not in error.args:
                 await tasks.whole(self._engine.done(incoming))
             raise
+        except Exception as error:  # one answer's own fault; people have read that it failed
+            log.error("answer broken", turn=incoming.id, error=type(error).__name__, exc_info=error)
         if said.answered is not None:
             took = said.answered.tokens
             await self._limits.spent(incoming.scope, took.prompt + took.completion)

@@ -131,13 +131,24 @@ class Desk:
         await interaction.response.defer()
         place = _place(interaction.channel)
         here = scope(place, asker, narrow=self._narrow)
-        turn = await self._memory.get(here, str(message))
-        if turn is None:
-            await interaction.followup.send("I do not remember what was asked any more.", ephemeral=True)
+        asked = await self._as_asked(here, str(message))
+        if asked is None:
+            await interaction.followup.send("I can't find any more what was asked.", ephemeral=True)
             return
-        incoming = Incoming(turn.id, here, turn.author, turn.text, turn.sent_at, self._settings.timezone)
-        if not self._talks.take(Asked(incoming, partial(place, message), anew=True), place):
+        if not self._talks.take(replace(asked, anew=True), place):
             await interaction.followup.send(BUSY, ephemeral=True)
+
+    async def _as_asked(self, here: Scope, message: str) -> Asked | None:
+        """Return what was asked, as memory and Discord know it; None where either does not any more."""
+        try:
+            turn = await self._memory.get(here, message)
+            if turn is None:
+                return None
+            incoming = Incoming(turn.id, here, turn.author, turn.text, turn.sent_at, self._settings.timezone)
+            return await self._talks.found(incoming)
+        except (LoreError, discord.HTTPException, OSError) as error:
+            log.info("not found again", turn=message, error=type(error).__name__)
+            return None
 
     async def why(self, interaction: discord.Interaction, message: int) -> None:
         """Show why the answer to a message says what it says."""

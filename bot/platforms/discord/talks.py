@@ -26,6 +26,7 @@ from memory.errors import LoreError
 log = structlog.get_logger()
 
 STYLE = Style(DISCORD, quiet=quiet_on_discord, aside="-# {}", controls=True)
+MOST_OWNERS = 8  # processes that may have had a message in hand before it is given up
 TYPING = 8.0  # seconds; Discord shows it for ten
 
 
@@ -66,22 +67,38 @@ class Talks:
         return self._going_on[channel.id].take(asked, anyway=anyway)
 
     async def take_up(self, incoming: Incoming) -> None:
-        """Take in what an earlier process was asked; it may say something else by now, or be gone."""
+        """Take in what an earlier process was asked, unless it is gone.
+
+        A message that one process after another had in hand and never answered is given up: it may be what ends them.
+        """
         try:
-            here = int(incoming.scope.conversation)
-            channel = self._client.get_channel(here) or await self._client.fetch_channel(here)
-            message = await partial(channel, int(incoming.id)).fetch()  # type: ignore[arg-type]
-            burst = await self._engine.burst(incoming.scope, incoming.id)
+            if (await self._engine.told(incoming.scope, incoming.id)).owners >= MOST_OWNERS:
+                log.error("given up", turn=incoming.id)
+                await self._engine.done(incoming)
+                return
+            asked = await self.found(incoming)
         except (discord.NotFound, discord.Forbidden):
             await self._engine.gone(incoming)
-            return
         except (discord.HTTPException, OSError, LoreError) as error:  # it is looked for again
             log.warning("not taken up", turn=incoming.id, error=type(error).__name__)
-            return
-        if not burst.others and str(message.author.id) == incoming.scope.person:
+        else:
+            self.take(asked, asked.origin.channel, anyway=True)
+
+    async def found(self, incoming: Incoming) -> Asked:
+        """Return what was asked as it is on Discord now: it may say something else, and others may read it.
+
+        Raises discord.HTTPException, OSError, RedisError.
+        """
+        here = int(incoming.scope.conversation)
+        channel = self._client.get_channel(here) or await self._client.fetch_channel(here)
+        message = await partial(channel, int(incoming.id)).fetch()  # type: ignore[arg-type]
+        person = int(incoming.scope.person)
+        incoming = replace(incoming, scope=scope(message.channel, person, narrow=incoming.scope.narrow))
+        burst = await self._engine.burst(incoming.scope, incoming.id)
+        if not burst.others and message.author.id == person:
             assert self._client.user is not None
             incoming = replace(incoming, text=intake.words(message, self._client.user))
-        self.take(Asked(incoming, message), message.channel, anyway=True)
+        return Asked(incoming, message)
 
     def incoming(self, message: discord.Message, text: str) -> Incoming:
         """Return a message as the engine takes it."""
