@@ -67,7 +67,7 @@ class _Waiting:
 
     def __init__(self, engine: Engine, asked: Asked) -> None:
         self.asked = asked
-        self._taking = asyncio.create_task(engine.take_in(asked.incoming)) if not asked.anew else None
+        self._taking = asyncio.create_task(engine.inbox.take_in(asked.incoming)) if not asked.anew else None
 
     async def taken(self) -> Asked | None:
         """Return what is to be answered; None where that is done, or being done elsewhere."""
@@ -129,7 +129,7 @@ class Conversation:
                 one.asked = left
             else:
                 self._waiting.remove(one)
-                await self._engine.done(one.asked.incoming)
+                await self._engine.inbox.done(one.asked.incoming)
         if self._current is None or self._answering is None or not messages & set(self._current.ids):
             return
         if (left := self._current.without(messages)) is not None:
@@ -152,7 +152,7 @@ class Conversation:
         await tasks.ended(self.task)
         for one in waiting:
             if (asked := await one.taken()) is not None:
-                await (self._engine.done if gone else self._engine.leave)(asked.incoming)
+                await (self._engine.inbox.done if gone else self._engine.inbox.leave)(asked.incoming)
 
     def _answer_again(self, asked: Asked) -> None:
         assert self._answering is not None
@@ -200,7 +200,7 @@ class Conversation:
             return asked
         messages = tuple(one.incoming for one in (asked, *others))
         asked = replace(asked.saying(messages), origins=tuple(one.origin for one in (asked, *others)))
-        await self._engine.join(asked.incoming, messages[1:])
+        await self._engine.inbox.join(asked.incoming, messages[1:])
         return asked
 
     def _next_is_of(self, person: str) -> bool:

@@ -34,7 +34,7 @@ class Unfinished:
             tenants = list(self._tenants())
             for start in range(0, len(tenants), AT_ONCE):
                 try:
-                    found = await self._engine.unfinished(*tenants[start : start + AT_ONCE])
+                    found = await self._engine.inbox.unfinished(*tenants[start : start + AT_ONCE])
                 except RedisError as error:  # memory has gone away: the messages stay until it is back
                     log.warning("unfinished messages not looked for", error=str(error))
                     break

@@ -107,7 +107,7 @@ class Desk:
             here = self._here(interaction).scope
             mine = interaction.client.user is not None and message.author.id == interaction.client.user.id
             asked = await self._asked(here, message) if mine else str(message.id)
-            ids = [answer_id(asked)] if mine else [(await self._engine.burst(here, asked)).first]
+            ids = [answer_id(asked)] if mine else [(await self._engine.inbox.burst(here, asked)).first]
             moderates = interaction.guild is not None and interaction.permissions.manage_messages
             whose = Operator(here.tenant) if moderates else here
             which = Which(
@@ -235,7 +235,7 @@ class Desk:
 
     async def _explained(self, here: Here, message: str) -> Answered | None:
         """Return an answer with what it was made from: what has been forgotten since is not told any more."""
-        told = await self._engine.told(here.scope, message)
+        told = await self._engine.inbox.told(here.scope, message)
         if not told.why:
             return None
         known = read_why(told.why)

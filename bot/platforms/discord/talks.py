@@ -72,13 +72,13 @@ class Talks:
         A message that one process after another had in hand and never answered is given up: it may be what ends them.
         """
         try:
-            if (await self._engine.told(incoming.scope, incoming.id)).owners >= MOST_OWNERS:
+            if (await self._engine.inbox.told(incoming.scope, incoming.id)).owners >= MOST_OWNERS:
                 log.error("given up", turn=incoming.id)
-                await self._engine.done(incoming)
+                await self._engine.inbox.done(incoming)
                 return
             asked = await self.found(incoming)
         except (discord.NotFound, discord.Forbidden):
-            await self._engine.gone(incoming)
+            await self._engine.inbox.gone(incoming)
         except (discord.HTTPException, OSError, LoreError) as error:  # it is looked for again
             log.warning("not taken up", turn=incoming.id, error=type(error).__name__)
         else:
@@ -94,7 +94,7 @@ class Talks:
         message = await partial(channel, int(incoming.id)).fetch()  # type: ignore[arg-type]
         person = int(incoming.scope.person)
         incoming = replace(incoming, scope=scope(message.channel, person, narrow=incoming.scope.narrow))
-        burst = await self._engine.burst(incoming.scope, incoming.id)
+        burst = await self._engine.inbox.burst(incoming.scope, incoming.id)
         if not burst.others and message.author.id == person:
             assert self._client.user is not None
             incoming = replace(incoming, text=intake.words(message, self._client.user))
@@ -118,9 +118,9 @@ class Talks:
         Raises LoreError.
         """
         incoming = self.incoming(message, text)
-        burst = await self._engine.burst(incoming.scope, incoming.id)
+        burst = await self._engine.inbox.burst(incoming.scope, incoming.id)
         if burst.first != incoming.id:
-            burst = await self._engine.burst(incoming.scope, burst.first)
+            burst = await self._engine.inbox.burst(incoming.scope, burst.first)
         messages = [message]
         if burst.others:
             found = [await self._found(message, one) for one in (burst.first, *burst.others)]
