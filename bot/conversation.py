@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Set
+from collections.abc import Awaitable, Callable, Coroutine, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -209,6 +209,55 @@ class Conversation:
 
     async def _next(self) -> Asked | None:
         return await self._waiting.popleft().taken()
+
+
+class Conversations:
+    """The conversations that are going on, by place; one lives while something is to be answered in it."""
+
+    def __init__(self, engine: Engine, burst: float = BURST) -> None:
+        """burst: seconds of silence that end a burst of messages."""
+        self._engine = engine
+        self._burst = burst
+        self._going_on: dict[str, Conversation] = {}
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self._going_on)
+
+    def of(self, place: str) -> Conversation | None:
+        """Return what is being asked in a place, if anything."""
+        return self._going_on.get(place)
+
+    def take(
+        self,
+        place: str,
+        asked: Asked,
+        answer: Callable[[Asked], Awaitable[None]],
+        busy: Callable[[], Coroutine[Any, Any, None]],
+        *,
+        anyway: bool = False,
+    ) -> bool:
+        """Take in what is to be answered; False where too much waits there already, unless anyway.
+
+        answer: shows the answer to a message. busy: shows that something is being done, until it is cancelled.
+        """
+        if place not in self._going_on:
+            showing = asyncio.create_task(busy())
+
+            def over() -> None:
+                showing.cancel()
+                self._going_on.pop(place, None)
+
+            self._going_on[place] = Conversation(self._engine, answer, over, self._burst)
+        return self._going_on[place].take(asked, anyway=anyway)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for what is being answered, so many seconds at most, and stop the rest."""
+        running = [one.task for one in self._going_on.values()]
+        if running:
+            await asyncio.wait(running, timeout=seconds)
+        for one in list(self._going_on.values()):
+            await one.stop()
 
 
 def _look(answering: "asyncio.Task[None]", asked: Asked) -> None:
