@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from bot.delivery.receipts import Receipt
-from bot.delivery.stream import ANEW
+from bot.delivery.stream import ANEW, QUIET
 from bot.engine import Engine
 from bot.records import Incoming
 from memory import tasks
@@ -143,6 +143,12 @@ class Conversation:
             return False
         await tasks.ended(self._answering)
         return True
+
+    async def quiet(self) -> None:
+        """Stop the answer that is being made, and write nothing more to it."""
+        if self._answering is not None:
+            self._answering.cancel(QUIET)
+            await asyncio.wait([self._answering])
 
     async def stop(self, *, gone: bool = False) -> None:
         """Answer nothing more; what waits is left to our next life, unless the channel is gone."""

@@ -344,6 +344,10 @@ class Memory:
         self._stirred(known.trouble or len(passages) > AT_ONCE)
         return done.value
 
+    async def rate(self, scope: Scope, turn_id: str, good: bool) -> bool:
+        """Keep what the person thinks of a turn of this conversation, beside it; False where there is none."""
+        return await self._asked(lambda batch: turns.rate(batch, self.keys, scope, turn_id, good))
+
     async def find(self, whose: Scope | Operator, which: Which) -> list[Place]:
         """Return where those turns stand that meet the conditions, by conversation and time: what `forget` would take.
 

@@ -369,3 +369,16 @@ def text(raw: bytes) -> str:
 
 def _role(name: str) -> Role:
     return name if name in ("assistant", "system", "summary") else "user"  # type: ignore[return-value]
+
+
+_RATE = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return 1
+"""
+
+
+def rate(batch: Batch, keys: Keys, scope: Scope, turn_id: str, good: bool) -> Answer[bool]:
+    """Write down what a person thinks of a turn, in the turn itself: it goes with it."""
+    field = f"rating:{scope.person_tag}"
+    return batch.ask("EVAL", _RATE, 1, key(keys, scope, turn_id), field, "good" if good else "bad", read=bool)

@@ -1,0 +1,66 @@
+"""A channel's past in Slack, as it is learned: what people said there, and what the bot answered them."""
+
+from collections.abc import AsyncIterator
+
+from bot.apps.chat import BOT
+from bot.errors import DeliveryRefused
+from bot.lesson import Said
+from bot.platforms.slack import words
+from bot.platforms.slack.intake import Heard, heard
+from bot.platforms.slack.outlet import EVENT, told
+from bot.platforms.slack.workspaces import Workspace
+from memory.records import Turn, answer_id
+
+PAGE = 200
+
+
+def turn(workspace: Workspace, one: Heard, author: str) -> Turn:
+    """Return the turn that a person's message is."""
+    return Turn(
+        id=one.ts,
+        conversation=one.channel,
+        person=one.person,
+        author=author,
+        role="user",
+        text=words.read(one.text, workspace.people.name),
+        sent_at=one.sent_at,
+    )
+
+
+async def past(workspace: Workspace, channel: str, name: str, after: str | None) -> AsyncIterator[Said]:
+    """Yield what was said in a channel after a message, oldest first; threads are conversations of their own.
+
+    Raises DeliveryRefused where the bot is not in the channel, DeliveryError.
+    """
+    pages: list[list[dict[str, object]]] = []
+    latest: str | None = None
+    with told():
+        while True:  # Slack tells the newest first
+            found = await workspace.client.conversations_history(
+                channel=channel, oldest=after or "0", latest=latest, limit=PAGE, include_all_metadata=True
+            )
+            if found.get("error") == "not_in_channel":
+                raise DeliveryRefused("invite me to the channel first")
+            pages.append(list(found["messages"]))
+            if not found.get("has_more") or not found["messages"]:
+                break
+            latest = found["messages"][-1]["ts"]
+    for page in reversed(pages):
+        for message in reversed(page):
+            yield await _said(workspace, channel, name, message)
+
+
+async def _said(workspace: Workspace, channel: str, name: str, message: "dict[str, object]") -> Said:
+    ts = str(message["ts"])
+    at = int(float(ts) * 1000)
+    one = heard({**message, "channel": channel})
+    if one is not None:
+        person = await workspace.people.person(one.person)
+        return Said(ts, at, turn(workspace, one, person.name) if one.text.strip() else None)
+    metadata = message.get("metadata")
+    if message.get("bot_id") != workspace.bot or not isinstance(metadata, dict) or metadata.get("event_type") != EVENT:
+        return Said(ts, at, None)
+    asked = metadata["event_payload"].get("asked")
+    text = str(message.get("text") or "")
+    answer = Turn(answer_id(asked), channel, BOT, name, "assistant", words.read(text, workspace.people.name), at)
+    return Said(ts, at, answer if text else None)

@@ -1,0 +1,84 @@
+"""Whose tokens a request takes: those of the workspace in which something happened."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import aiohttp
+from slack_sdk.http_retry.async_handler import AsyncRetryHandler
+from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.platforms.slack.people import People
+
+TIMEOUT = 30  # seconds for one call
+PATIENCE = 2  # times that a call is made again which Slack asked us to slow down for
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """One workspace, as the bot knows it. me: the bot's own user id; bot: the id of its messages.
+
+    client: for what may be asked again; sender: for what is posted, and must not be posted twice.
+    """
+
+    team: str
+    me: str
+    bot: str
+    url: str
+    client: AsyncWebClient
+    sender: AsyncWebClient
+    people: People
+
+
+Token = Callable[[str], Awaitable[str]]  # the bot's token in a workspace; raises LookupError where it has none
+
+
+class Workspaces:
+    """The workspaces that the bot is in."""
+
+    def __init__(self, token: Token, session: aiohttp.ClientSession, base_url: str | None = None) -> None:
+        """base_url: another address of Slack's API, for tests."""
+        self._token = token
+        self._session = session
+        self._base_url = base_url
+        self._known: dict[str, Workspace] = {}
+
+    def known(self) -> list[Workspace]:
+        """Return those that are known by now."""
+        return list(self._known.values())
+
+    async def of(self, team: str) -> Workspace:
+        """Return a workspace. Raises LookupError where the bot has no token for it, SlackApiError."""
+        token = await self._token(team)
+        known = self._known.get(team)
+        if known is not None and known.client.token == token:
+            return known
+        client, sender = self.client(token), self.client(token, again=False)
+        who = await client.auth_test()
+        people = known.people if known is not None else People(client, team)
+        self._known[team] = Workspace(team, who["user_id"], who["bot_id"], who["url"], client, sender, people)
+        return self._known[team]
+
+    async def respond(self, url: str, answer: dict[str, object]) -> None:
+        """Answer by the address that came with what somebody did. Raises OSError, aiohttp.ClientError."""
+        async with self._session.post(url, json=answer) as response:
+            await response.read()
+
+    def drop(self, team: str) -> None:
+        """Forget a workspace that has uninstalled the app."""
+        self._known.pop(team, None)
+
+    def client(self, token: str | None, *, again: bool = True) -> AsyncWebClient:
+        """Return a client; again: a call that Slack has turned down for its rate is made again.
+
+        slack_sdk's own handler for broken connections would post twice.
+        """
+        handlers: list[AsyncRetryHandler] = [AsyncRateLimitErrorRetryHandler(max_retry_count=PATIENCE)] if again else []
+        options = {} if self._base_url is None else {"base_url": self._base_url}
+        return AsyncWebClient(
+            token=token,
+            timeout=TIMEOUT,
+            session=self._session,
+            retry_handlers=handlers,
+            **options,  # type: ignore[arg-type]
+        )
