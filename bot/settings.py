@@ -215,6 +215,29 @@ class Settings(BaseSettings):
     slack_app_token: SecretStr | None = Field(
         None, validation_alias="SLACK_APP_TOKEN", description="the Slack app-level token, xapp-"
     )
+    slack_signing_secret: SecretStr | None = Field(
+        None, validation_alias="SLACK_SIGNING_SECRET", description="what Slack signs its requests with, for `--http`"
+    )
+    slack_client_id: str | None = Field(
+        None,
+        validation_alias="SLACK_CLIENT_ID",
+        description="the Slack app's client ID, for installing it in many workspaces",
+    )
+    slack_client_secret: SecretStr | None = Field(
+        None, validation_alias="SLACK_CLIENT_SECRET", description="the client secret that belongs to it"
+    )
+    slack_host: str | None = Field(
+        None, description="where `--http` listens; default 127.0.0.1, or 0.0.0.0 where PORT alone names the port"
+    )
+    slack_port: int | None = Field(
+        None, ge=0, le=65535, description="the port of `--http`; default: PORT, else 3000; 0: any that is free"
+    )
+    slack_grace_days: Annotated[int, Field(ge=0, le=3650)] | Literal["keep"] = Field(
+        30, description="days until the memory of a workspace that uninstalled the app is erased; 0: at once; or keep"
+    )
+    slack_api: str | None = Field(
+        None, validation_alias="SLACK_API_URL", description="another address of Slack's API, for tests"
+    )
 
     @field_validator("data_dir", "chat_model_path", "prompts")
     @classmethod
@@ -293,6 +316,21 @@ class Settings(BaseSettings):
         if self.health_port is not None:
             return self.health_host or "127.0.0.1", self.health_port
         return None if self.port is None else (self.health_host or "0.0.0.0", self.port)
+
+    @cached_property
+    def slack_address(self) -> tuple[str, int]:
+        """Where requests of Slack's are taken with `--http`, host and port."""
+        if self.slack_port is None and self.port is not None:
+            return self.slack_host or "0.0.0.0", self.port
+        return self.slack_host or "127.0.0.1", 3000 if self.slack_port is None else self.slack_port
+
+    @cached_property
+    def slack_shares_port(self) -> bool:
+        """Whether with `--http` health is to be served where Slack's requests are taken: PORT is all there is.
+
+        Without /metrics there: that port is open to the world.
+        """
+        return self.health_port is None and self.slack_port is None and self.port is not None
 
     @cached_property
     def chat_provider(self) -> Provider:

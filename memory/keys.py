@@ -13,6 +13,7 @@ NOTE_TTL = 30 * 24 * 3600  # seconds; what a bot writes down for its next life i
 DEAD_JOB_TTL = 30 * 24 * 3600  # seconds; long enough to find out why, and it holds ids only
 LIMIT_TTL = 60  # seconds; messages are limited by the minute
 BUDGET_TTL = 26 * 3600  # seconds; a day has up to 25 hours, when summer time ends
+OAUTH_STATE_TTL = 600  # seconds; people read what they are about to allow, and whoever stole a state should be too late
 
 
 def tag(kind: str, *parts: str) -> str:
@@ -88,6 +89,30 @@ class Keys:
     def channels_changed(self) -> str:
         """How often it was changed what the bot does in channels, a number. Lives for ever: it is one for all."""
         return f"{self.namespace}:channels-changed"
+
+    def installation(self, *of: str) -> str:
+        """The tokens that a workspace gave to an app, sealed: a hash. Lives until the app is uninstalled there."""
+        return f"{self.namespace}:installation:{tag('installation', *of)}"
+
+    def refreshing(self, *of: str) -> str:
+        """The lease of whoever exchanges the tokens of an installation. Lives as long as the lease."""
+        return f"{self.namespace}:refreshing:{tag('installation', *of)}"
+
+    def oauth_state(self, state: str) -> str:
+        """That somebody has begun to install the app. Lives for OAUTH_STATE_TTL, or until it is used."""
+        return f"{self.namespace}:oauth-state:{tag('state', state)}"
+
+    def workspaces(self, *of: str) -> str:
+        """The workspaces heard of in an organisation that installed an app for all of them, a set.
+
+        Lives for ever: it holds ids only, and tells what to erase when the organisation leaves.
+        """
+        return f"{self.namespace}:workspaces:{tag('workspaces', *of)}"
+
+    @property
+    def purges(self) -> str:
+        """Tenants whose memory is to be erased, by when (milliseconds since 1970). Emptied by erasing, or coming back."""
+        return f"{self.namespace}:purges"
 
     def every(self, kind: str) -> str:
         """The pattern that all tenants' keys of a kind match."""

@@ -23,7 +23,7 @@ class Vault:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         secret = settings.secret_key
-        self._fernet = None if secret is None else _fernet(secret)
+        self._fernet = None if secret is None else fernet(secret)
         fields = Settings.model_fields.items()
         # A model's address is whoever made it: what opens something else is not to be sent there.
         self._others = {variable(name) for name, info in fields if "SecretStr" in str(info.annotation)} - _MODEL_KEYS
@@ -91,7 +91,8 @@ def hidden(params: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def _fernet(secret: SecretStr) -> MultiFernet:
+def fernet(secret: SecretStr) -> MultiFernet:
+    """Return what encrypts with the first of the keys and decrypts with any. Raises SettingsError."""
     try:
         return MultiFernet([Fernet(one.strip()) for one in secret.get_secret_value().split(",")])
     except ValueError:

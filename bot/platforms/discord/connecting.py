@@ -1,8 +1,6 @@
 """Gets the bot online: tries again where Discord cannot be reached, says what to set where it refuses."""
 
-import random
 from asyncio import sleep
-from collections.abc import Iterator
 
 import aiohttp
 import discord
@@ -11,12 +9,12 @@ import structlog
 import yarl
 
 from bot.errors import PlatformLost, Unconfigured
+from bot.pauses import pauses
 from bot.platforms.discord.shards import Sharded
 from bot.settings import Settings
 
 log = structlog.get_logger()
 
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds
 LOST = (discord.HTTPException, discord.GatewayNotFound, aiohttp.ClientError, OSError)
 REFUSED_TOKEN, INVALID_SHARD, SHARDING_REQUIRED = 4004, 4010, 4011
 
@@ -63,14 +61,6 @@ async def _persistently(client: Sharded, secret: str, settings: Settings) -> Non
         if not logged_in:
             await _forget_session(client)
         await sleep(pause)
-
-
-def pauses() -> Iterator[float]:
-    """Return how long to wait before each next try, in seconds: ever longer, a little at random, a minute at most."""
-    pause = FIRST_PAUSE
-    while True:
-        yield pause * random.uniform(0.75, 1.25)
-        pause = min(pause * 2, LONGEST_PAUSE)
 
 
 def _passing(error: BaseException) -> bool:

@@ -12,4 +12,13 @@ outlet.py    where a reply goes: streamed where Slack can, else posted and updat
 desk.py      what people do with commands, shortcuts and buttons
 blocks.py    buttons, dialogs and pages
 home.py      the App Home: one's own memory
+uses.py           scopes and events that it asks for, each with its reason
+slashes.py        what the shared commands are called
+manifest.py       what Slack is told about the app, made from these
+tokens.py         what the app needs to be let in
+oauth.py          how it is installed into many workspaces
+states.py         that somebody has begun to do so
+installations.py  where it is installed, with the tokens
+refreshing.py     exchanges tokens before they expire
+purging.py        what becomes of tokens and memory when it is uninstalled
 """
