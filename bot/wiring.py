@@ -60,6 +60,7 @@ class Bot:
     memory: Memory
     model: ChatModel
     engine: Engine
+    client: "redis.asyncio.Redis"
     limits: Limits
     listening: Listening
 
@@ -115,7 +116,7 @@ async def bot_with(
         keeping_up = asyncio.create_task(upkeep.keep_up(memory, engine.backlog))
         stack.push_async_callback(tasks.ended, keeping_up)
         limits = Limits(client, memory.keys, allowance(settings))
-        yield Bot(settings, memory, model, engine, limits, Listening(memory, owner))
+        yield Bot(settings, memory, model, engine, client, limits, Listening(memory, owner))
 
 
 @asynccontextmanager

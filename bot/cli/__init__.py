@@ -17,6 +17,7 @@ _NOUNS = {
     "repl": "Talk to the bot in this terminal.",
     "discord": "Be a bot in Discord servers.",
     "discord-invite": "Print the address that adds the bot to a Discord server.",
+    "slack": "Be an app in Slack workspaces.",
     "slack-manifest": "Print the manifest of the Slack app.",
     "ask": "Ask one question and print the answer.",
     "recall": "Show what memory finds, without a model.",

@@ -13,7 +13,7 @@ from itertools import islice
 import aiohttp
 import pytest
 
-from bot.platforms.discord.connecting import pauses
+from bot.pauses import pauses
 from bot.platforms.discord.secrets import IN_ADDRESSES
 from tests.discordlike.server import DiscordLike
 from tests.openai_like import OpenAILike

@@ -9,12 +9,14 @@ import discord
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from bot.attachments import Limits, read
 from bot.conversation import BURST, Asked, Conversation, Conversations
 from bot.delivery.mentions import quiet_on_discord
 from bot.delivery.parts import DISCORD
 from bot.delivery.stream import Style
 from bot.engine import Engine
-from bot.platforms.discord import attachments, buttons, intake
+from bot.platforms.discord import attachments as attached
+from bot.platforms.discord import buttons, intake
 from bot.platforms.discord.audience import scope
 from bot.platforms.discord.outlet import Outlet, partial
 from bot.records import Attachment, Incoming
@@ -139,10 +141,11 @@ class Talks:
         self, incoming: Incoming, messages: Sequence[discord.Message], replied: discord.Message | None = None
     ) -> tuple[Attachment, ...]:
         """Return what is attached to messages, and to the one they reply to."""
-        if not any(one.attachments for one in (*messages, *([replied] if replied else []))):
+        files = attached.files(messages, replied)
+        if not files:
             return ()
-        limits = attachments.Limits(self._settings.attachments_kb, await self._engine.sees(incoming.scope))
-        return await attachments.read(messages, limits, replied)
+        limits = Limits(self._settings.attachments_kb, await self._engine.sees(incoming.scope))
+        return await read(files, limits)
 
     async def _found(self, message: discord.Message, one: str) -> discord.Message | None:
         """Return another message of the same channel; None where it is gone."""

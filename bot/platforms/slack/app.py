@@ -18,12 +18,15 @@ from slack_sdk.errors import SlackApiError
 from bot import admission
 from bot.conversation import Asked
 from bot.engine import Engine
-from bot.platforms.slack import blocks, intake, past, words
-from bot.platforms.slack.audience import scope, tenant
+from bot.platforms.slack import blocks, intake, past, slashes, words
+from bot.platforms.slack.audience import scope
 from bot.platforms.slack.desk import Desk, Place
 from bot.platforms.slack.intake import Screens
+from bot.platforms.slack.manifest import PROMPTS
 from bot.platforms.slack.people import Channel
+from bot.platforms.slack.purging import Purging
 from bot.platforms.slack.talks import Origin, Talks
+from bot.platforms.slack.tenants import tenant
 from bot.platforms.slack.workspaces import Workspace, Workspaces
 from bot.records import Seen
 from bot.service import Service
@@ -37,12 +40,13 @@ log = structlog.get_logger()
 
 Json = dict[str, Any]
 BUSY = "I am still answering what was said before; please ask again in a moment."
-PROMPTS = ("What do you remember of me?", "Summarise what was decided lately.", "What can you do?")
-MOVES = (
-    *("channel_shared", "channel_unshared", "channel_id_changed", "member_joined_channel", "member_left_channel"),
-    *("channel_convert_to_private", "channel_convert_to_public", "channel_rename", "group_rename"),
-)
+MOVES = ("channel_shared", "channel_unshared", "channel_id_changed", "member_joined_channel", "member_left_channel")
+CONVERTED = ("channel_convert_to_private", "channel_convert_to_public")  # Slack tells these by messages
 GONE = ("channel_deleted", "channel_left", "group_deleted", "group_left")
+HEARD_ONLY = (
+    *("app_context_changed", "assistant_thread_context_changed", "channel_archive", "channel_unarchive"),
+    *("group_archive", "group_unarchive", "team_access_granted", "team_access_revoked"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Rooms:
     service: Service
     settings: Settings
     workspaces: Workspaces
+    purging: Purging
 
 
 class SlackApp:
@@ -90,15 +95,16 @@ class SlackApp:
             bolt.event(event)(self._on_move)
         for event in GONE:
             bolt.event(event)(self._on_gone)
-        bolt.event("user_change")(self._on_user)
         bolt.event("app_home_opened")(self._on_home)
         bolt.event("agent_session_stopped")(self._on_stop)
-        bolt.event("app_context_changed")(self._on_nothing)
         bolt.event("assistant_thread_started")(self._on_thread)
-        bolt.event("assistant_thread_context_changed")(self._on_nothing)
+        bolt.event("app_uninstalled")(self._on_uninstalled)
+        bolt.event("tokens_revoked")(self._on_revoked)
+        for event in HEARD_ONLY:
+            bolt.event(event)(self._on_nothing)
         bolt.command(re.compile(".*"))(self._on_command)
-        for shortcut, run in (("lore_ask", self._on_ask), ("lore_forget", self._on_forget)):
-            bolt.shortcut(shortcut)(run)
+        bolt.shortcut(slashes.ABOUT.id)(self._on_ask)
+        bolt.shortcut(slashes.FORGET.id)(self._on_forget)
         bolt.action(re.compile("^lore_"))(self._on_action)
         bolt.view(re.compile("^lore_"))(self._on_view)
 
@@ -116,6 +122,8 @@ class SlackApp:
                     await self._changed(workspace, event)
                 case "message_deleted":
                     await self._deleted(workspace, event)
+                case "channel_convert_to_private" | "channel_convert_to_public":
+                    await self._moved(workspace, str(event["channel"]))
                 case _:
                     await self._hear(workspace, event)
 
@@ -208,7 +216,7 @@ class SlackApp:
     async def _commanded(self, where: Place, line: str) -> bool:
         """Carry out `!command words`; slash commands don't work in threads. False where it is none."""
         name, _, rest = line.partition(" ")
-        command = self._desk.command(name)
+        command = slashes.meant(name)
         if command is None:
             return False
         self._later(self._desk.run(where, command, rest.strip()))
@@ -221,11 +229,13 @@ class SlackApp:
         workspace = await self._workspace(context)
         found = event.get("channel")
         channel = found["id"] if isinstance(found, dict) else found
-        if workspace is None or channel is None:
-            return
-        workspace.people.moved(str(channel))
+        if workspace is not None and channel is not None:
+            await self._moved(workspace, str(channel))
+
+    async def _moved(self, workspace: Workspace, channel: str) -> None:
+        workspace.people.moved(channel)
         try:
-            kind = await workspace.people.channel(str(channel))
+            kind = await workspace.people.channel(channel)
             await self._memory.moved(scope(workspace.team, kind, workspace.me))
         except (LoreError, SlackApiError) as error:
             log.warning("audience not told", channel=channel, error=type(error).__name__)
@@ -241,11 +251,21 @@ class SlackApp:
             await self._service.listening.channels.forget(tenant(workspace.team), channel)
             await self._memory.forget(Operator(tenant(workspace.team)), Which(conversation=channel))
 
-    async def _on_user(self, event: Json, context: Json) -> None:
-        """Take in that somebody has another name, or has become a guest."""
-        workspace = await self._workspace(context)
-        if workspace is not None:
-            workspace.people.changed(event["user"])
+    async def _on_uninstalled(self, body: Json) -> None:
+        """Let go of a workspace that has uninstalled the app: of its tokens at once, of its memory after a while."""
+        team = body.get("team_id")
+        self._rooms.workspaces.drop(str(team))
+        await self._rooms.purging.uninstalled(body.get("enterprise_id"), team, float(body["event_time"]))
+
+    async def _on_revoked(self, event: Json, body: Json) -> None:
+        """Let go of tokens that somebody has taken back."""
+        tokens = event["tokens"]
+        people, bots = tokens.get("oauth") or (), tokens.get("bot") or ()
+        if bots:
+            self._rooms.workspaces.drop(str(body.get("team_id")))
+        await self._rooms.purging.revoked(
+            body.get("enterprise_id"), body.get("team_id"), people, bots, float(body["event_time"])
+        )
 
     # The agent view and the App Home
 
@@ -285,7 +305,7 @@ class SlackApp:
         """Carry out a slash command."""
         await ack()
         workspace = await self._workspace(context)
-        command = self._desk.command(body["command"].lstrip("/"))
+        command = slashes.meant(body["command"])
         if workspace is None or command is None:
             return
         where = self._place(workspace, body["channel_id"], None, body["user_id"], body.get("response_url"))
@@ -457,7 +477,7 @@ async def _ended(work: Awaitable[object]) -> None:
 
 async def _suggest(workspace: Workspace, channel: str, thread: str | None) -> None:
     """Offer what may be asked; Slack takes four at most."""
-    prompts = [{"title": one, "message": one} for one in PROMPTS]
+    prompts = [{"title": title, "message": message} for title, message in PROMPTS]
     if thread is None:
         await workspace.client.api_call(
             "assistant.threads.setSuggestedPrompts", json={"channel_id": channel, "prompts": prompts}

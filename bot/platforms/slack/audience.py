@@ -1,6 +1,7 @@
 """Who can read a channel of Slack's."""
 
 from bot.platforms.slack.people import Channel, Person
+from bot.platforms.slack.tenants import tenant
 from memory.scope import Audience, Scope
 
 _AUDIENCES = {
@@ -9,11 +10,6 @@ _AUDIENCES = {
     "group": Audience.PRIVATE,
     "direct": Audience.DIRECT,
 }
-
-
-def tenant(team: str) -> str:
-    """Return the tenant that a workspace is."""
-    return f"slack:{team}"
 
 
 def scope(

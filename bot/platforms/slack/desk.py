@@ -15,7 +15,7 @@ from slack_sdk.errors import SlackApiError
 from bot import explained
 from bot.channels import announcement
 from bot.commands import table
-from bot.commands.base import At, Command, Here, Named, Said, Switch
+from bot.commands.base import Command, Here, Named, Said, Switch
 from bot.commands.places import does
 from bot.conversation import Asked
 from bot.delivery.mentions import quiet_on_slack
@@ -73,10 +73,6 @@ class Desk:
         self._settings = settings
         self._lists: OrderedDict[tuple[str, str, str], tuple[Named, ...]] = OrderedDict()
         self._confirms: OrderedDict[str, tuple[float, str, Callable[[], Awaitable[Said]]]] = OrderedDict()
-
-    def command(self, name: str) -> Command | None:
-        """Return a command that is offered in Slack."""
-        return next((one for one in table.offered(At.CHAT) if one.name == name), None)
 
     async def run(self, where: Place, command: Command, words: str) -> None:
         """Carry out a command with what follows it, and show what it says."""

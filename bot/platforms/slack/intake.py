@@ -23,6 +23,7 @@ class Heard:
     person: str
     text: str
     thread: str | None = None
+    files: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def sent_at(self) -> int:
@@ -35,7 +36,9 @@ def heard(event: Mapping[str, Any]) -> Heard | None:
     if event.get("subtype") not in SAID or event.get("bot_id") or not event.get("user"):
         return None
     thread = event.get("thread_ts")
-    return Heard(str(event["ts"]), str(event["channel"]), str(event["user"]), str(event.get("text") or ""), thread)
+    files = tuple(one for one in event.get("files") or () if one.get("mode") != "tombstone")
+    text = str(event.get("text") or "")
+    return Heard(str(event["ts"]), str(event["channel"]), str(event["user"]), text, thread, files)
 
 
 def addressed(one: Heard, me: str, channel: Channel, *, joins: bool, in_thread: bool) -> bool:

@@ -99,11 +99,6 @@ class People:
         known = self._people.get(id_)
         return known.name if known is not None else id_
 
-    def changed(self, user: dict[str, Any]) -> None:
-        """Take in that somebody is another now: a guest has become a member, or the other way round."""
-        self._people.put(user["id"], self._read(user))
-        self._channels = Kept()
-
     def moved(self, channel: str) -> None:
         """Take in that other people read a channel."""
         self._channels.drop(channel)

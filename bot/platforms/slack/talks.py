@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import structlog
 from slack_sdk.errors import SlackApiError
 
+from bot.attachments import Limits, read
 from bot.conversation import Asked, Conversation, Conversations
 from bot.delivery.mentions import quiet_on_slack
 from bot.delivery.parts import SLACK
@@ -122,7 +123,13 @@ class Talks:
     async def _answer(self, asked: Asked) -> None:
         origin, incoming = asked.origin, asked.incoming
         if not incoming.context:
-            asked = replace(asked, incoming=replace(incoming, context=origin.seen))
+            incoming = replace(incoming, context=origin.seen)
+        files = [file for one in (asked.origins or (origin,)) for file in one.heard.files]
+        if files and not incoming.attachments:
+            limits = Limits(self._settings.attachments_kb, await self._engine.sees(incoming.scope))
+            found = [self._workspaces.file(origin.workspace, one) for one in files]
+            incoming = replace(incoming, attachments=await read(found, limits))
+        asked = replace(asked, incoming=incoming)
         channel, thread = place(incoming.scope.conversation)
         person = incoming.scope.person
         outlet = Outlet(

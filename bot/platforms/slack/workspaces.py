@@ -1,13 +1,17 @@
 """Whose tokens a request takes: those of the workspace in which something happened."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from slack_sdk.http_retry.async_handler import AsyncRetryHandler
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.attachments import File
+from bot.errors import DeliveryError
 from bot.platforms.slack.people import People
 
 TIMEOUT = 30  # seconds for one call
@@ -63,6 +67,25 @@ class Workspaces:
         """Answer by the address that came with what somebody did. Raises OSError, aiohttp.ClientError."""
         async with self._session.post(url, json=answer) as response:
             await response.read()
+
+    def file(self, workspace: Workspace, told: Mapping[str, Any]) -> File:
+        """Return a file of Slack's; it is downloaded with the bot's token, from Slack alone."""
+
+        async def load() -> bytes:
+            address = str(told.get("url_private_download") or told["url_private"])
+            if self._base_url is None and not (urlsplit(address).hostname or "").endswith("slack.com"):
+                raise DeliveryError("the file is not Slack's")
+            headers = {"Authorization": f"Bearer {workspace.client.token}"}
+            try:
+                async with self._session.get(address, headers=headers) as response:
+                    if response.status != 200 or response.content_type == "text/html":  # a page to log in
+                        raise DeliveryError(f"the file cannot be downloaded ({response.status})")
+                    return await response.read()
+            except aiohttp.ClientError as error:
+                raise DeliveryError("the file cannot be downloaded") from error
+
+        size, declared = int(told.get("size") or 0), str(told.get("mimetype") or "")
+        return File(str(told.get("name") or "file"), size, declared, load)
 
     def drop(self, team: str) -> None:
         """Forget a workspace that has uninstalled the app."""
