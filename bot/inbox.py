@@ -38,18 +38,21 @@ class Inbox:
         Returns where parts of its answer stand that an earlier process gave.
         """
         incoming = cleaned(incoming)
+        if incoming in self.leases:  # the platform has told it twice
+            return None
+        self.leases.hold(incoming)
         batch = self._memory.batch()
         claim = self._ledger.claim(batch, incoming, now(), waiting=True)
         told = self._ledger.told(batch, incoming.scope, incoming.id)
         try:
             await batch.send()
             if claim.value in (Claim.SENT, Claim.ANSWERING):
+                await self.leases.let_go(incoming)
                 return None
             known = told.value.receipts
         except RedisError as error:
             self._backlog.went(error)
             known = ()
-        self.leases.hold(incoming)
         return known
 
     async def join(self, first: Incoming, others: Sequence[Incoming]) -> None:

@@ -1,6 +1,7 @@
 """Connects to Slack by Socket Mode, or listens for its requests, and ends in good order."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -127,7 +128,9 @@ async def _opened(
     team = await _team(workspaces, own)
     await workspaces.of(team)
     signing = secrets.signing.get_secret_value() if isinstance(secrets, OneWorkspace) else None
-    bolt = AsyncApp(client=workspaces.client(own), token=own, signing_secret=signing, **options)
+    for name in ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"):  # from these bolt would make stores of its own, in files
+        os.environ.pop(name, None)
+    bolt = AsyncApp(client=workspaces.client(own), signing_secret=signing, **options)
     return bolt, workspaces, Purging(memory, service.listening, None, settings.slack_grace_days)
 
 

@@ -1,0 +1,294 @@
+"""The unmodified `lorebot slack` in a process, between a small Slack, a small OpenAI and an embedded Redis."""
+
+import asyncio
+import json
+import signal
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.openai_like import OpenAILike
+from tests.platforms.conftest import Home
+from tests.slacklike.records import Guest
+from tests.slacklike.server import SlackLike
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+class Online:
+    """An app that can be started, killed and started again, and what is around it."""
+
+    def __init__(self, home: Home, server: SlackLike, openai: OpenAILike) -> None:
+        self.home, self.server, self.openai = home, server, openai
+        self.logged = ""
+        home.settings |= {"OPENAI_BASE_URL": f"{openai.address}/v1", **server.environment}
+
+    async def start(self) -> asyncio.subprocess.Process:
+        self.process = await self.home.start("slack")
+        self._reading = asyncio.create_task(self._read(self.process))
+        ended = asyncio.create_task(self.process.wait())
+        online = asyncio.create_task(self.server.connected(seconds=60))
+        await asyncio.wait([ended, online], return_when=asyncio.FIRST_COMPLETED)
+        if not online.done():
+            online.cancel()
+            await self._reading
+            raise RuntimeError(self.logged)
+        ended.cancel()
+        online.result()
+        return self.process
+
+    async def kill(self) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+        await self._reading
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stderr is not None
+        async for line in process.stderr:
+            self.logged += line.decode()
+
+    async def final(self, channel, text: str, seconds: float = 20):
+        """Wait until a message of the app says just this, and is whole; return it."""
+        found = lambda: [one for one in self.server.said(channel) if one.text == text and not one.streaming]  # noqa: E731
+        await self.server.until(found, seconds)
+        return found()[-1]
+
+
+@asynccontextmanager
+async def online() -> AsyncIterator[Online]:
+    with tempfile.TemporaryDirectory(prefix="lorebot-") as folder:
+        home = Home(Path(folder))
+        async with OpenAILike() as openai, SlackLike() as server:
+            found = Online(home, server, openai)
+            try:
+                yield found
+            finally:
+                await found.kill()
+                await home.server.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Online]:
+    async with online() as app:
+        await app.start()
+        yield app
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def app(running: Online) -> Online:
+    """The app, with a model that says Rex!"""
+    running.openai.answer = lambda prompt: "Rex!"
+    running.openai.let_go, running.openai.first = None, ""
+    return running
+
+
+class Office:
+    """Ada and Bob, and a channel that everyone in the workspace reads; the app is in it."""
+
+    serial = 0
+
+    def __init__(self, server: SlackLike) -> None:
+        Office.serial += 1
+        self.ada, self.bob = server.person(f"ada{self.serial}", admin=True), server.person(f"bob{self.serial}")
+        self.general = server.channel(f"general{self.serial}", self.ada, self.bob)
+        self.lounge = server.channel(f"lounge{self.serial}", self.ada, self.bob)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def office(app: Online) -> Office:
+    return Office(app.server)
+
+
+def ask(app: Online, channel, person, text: str, **more):
+    return app.server.say(channel, person, f"{app.server.me.mention} {text}", **more)
+
+
+async def test_a_mention_is_answered_in_its_thread_once_with_what_was_said_before(app, office):
+    first = ask(app, office.general, office.ada, "My dog is called Rex.")
+    answer = await app.final(office.general, "Rex!")
+    assert answer.thread_ts == first.ts
+    app.openai.answer = lambda prompt: "He is called Rex."
+    ask(app, office.lounge, office.bob, "What is her dog called?")
+    await app.final(office.lounge, "He is called Rex.")
+    assert "My dog is called Rex." in app.openai.prompts[-1]
+    assert len(app.server.said(office.general)) == 1, "app_mention and message are one"
+
+
+async def test_in_its_thread_nobody_needs_to_mention_it_unless_they_speak_to_others(app, office):
+    first = ask(app, office.general, office.ada, "My dog is called Rex.")
+    await app.final(office.general, "Rex!")
+    app.openai.answer = lambda prompt: "Again!"
+    app.server.say(office.general, office.ada, "and again?", thread=first)
+    await app.final(office.general, "Again!")
+    chats = len(app.openai.chats)
+    app.server.say(office.general, office.ada, f"{office.bob.mention} look", thread=first)
+    app.server.say(office.general, office.ada, "hello everybody")
+    app.openai.answer = lambda prompt: "Third!"
+    app.server.say(office.general, office.bob, "and now?", thread=first)
+    await app.final(office.general, "Third!")
+    assert len(app.openai.chats) == chats + 1
+
+
+async def test_a_direct_message_is_answered_and_surfaces_nowhere_else(app, office):
+    dm = app.server.dm(office.ada)
+    app.server.say(dm, office.ada, "My PIN is 4711.")
+    await app.final(dm, "Rex!")
+    closed = app.server.channel(f"closed{office.serial}", office.ada, private=True)
+    ask(app, closed, office.ada, "My PIN is 4712.")
+    await app.final(closed, "Rex!")
+    ask(app, office.general, office.bob, "What is the PIN?")
+    await app.final(office.general, "Rex!")
+    assert "47" not in app.openai.prompts[-1]
+
+
+async def test_where_a_guest_reads_along_nothing_from_elsewhere_is_recalled(app, office):
+    ask(app, office.general, office.ada, "The party is in Kyoto.")
+    await app.final(office.general, "Rex!")
+    guest = app.server.person(f"guest{office.serial}", guest=Guest.MULTI)
+    app.server.join(office.lounge, guest)
+    app.openai.answer = lambda prompt: "No idea."
+    ask(app, office.lounge, office.bob, "Where is the party?")
+    await app.final(office.lounge, "No idea.")
+    assert "Kyoto" not in app.openai.prompts[-1]
+
+
+async def test_a_channel_made_private_is_closed_for_the_next_recall(app, office):
+    ask(app, office.general, office.ada, "The party is in Kyoto.")
+    await app.final(office.general, "Rex!")
+    app.server.make_private(office.general, office.ada)
+    app.openai.answer = lambda prompt: "No idea."
+    ask(app, office.lounge, office.bob, "Where is the party?")
+    await app.final(office.lounge, "No idea.")
+    assert "Kyoto" not in app.openai.prompts[-1]
+
+
+async def test_nobody_is_called_by_the_model(app, office):
+    """Complaint: the model pings <!channel>."""
+    app.openai.answer = lambda prompt: "<!channel> <!here> <!everyone> <!subteam^S1|devs> @channel wake up"
+    ask(app, office.general, office.ada, "wake them")
+    await app.server.until(lambda: any("wake up" in one.text for one in app.server.said(office.general)))
+    await app.server.replied(office.general)
+    assert app.server.broadcasts() == []
+
+
+async def test_a_long_answer_is_split_and_none_of_it_lost(app, office):
+    lines = [f"line {number} of the code" for number in range(1200)]
+    app.openai.answer = lambda prompt: "Here:\n```python\n" + "\n".join(lines) + "\n```\nDone."
+    ask(app, office.general, office.ada, "show me")
+    await app.server.until(lambda: any(one.text.rstrip().endswith("Done.") for one in app.server.said(office.general)))
+    said = "\n".join(one.text for one in await app.server.replied(office.general))
+    assert [line for line in lines if line not in said] == []
+    assert said.count("```") % 2 == 0
+
+
+async def test_an_edited_question_is_answered_anew_and_a_deleted_one_forgotten(app, office):
+    """Complaint: edits and deletes ignored."""
+    app.openai.let_go = asyncio.Event()
+    chats = len(app.openai.chats)
+    asked = ask(app, office.general, office.ada, "Who is Rex?")
+    await app.server.until(lambda: len(app.openai.chats) == chats + 1)
+    app.server.edit(asked, f"{app.server.me.mention} Who is Bello?")
+    await app.server.until(lambda: len(app.openai.chats) == chats + 2)
+    assert "Who is Bello?" in app.openai.prompts[-1]
+    app.server.delete(asked)
+    await app.server.until(lambda: app.openai.busy == 0)
+    app.openai.let_go = None
+    ask(app, office.lounge, office.ada, "Who did I ask about?")
+    await app.final(office.lounge, "Rex!")
+    assert "Bello" not in app.openai.prompts[-1]
+
+
+async def test_stop_stops_the_model_and_regenerate_makes_another_answer(app, office):
+    """Complaint: no way to stop an answer."""
+    app.openai.let_go, app.openai.first = asyncio.Event(), "It was "
+    ask(app, office.general, office.ada, "Tell me a story.")
+    await app.server.until(lambda: app.openai.busy and app.server.said(office.general))
+    app.openai.let_go = None
+    (answer,) = app.server.said(office.general)
+    await app.server.until(lambda: "Rex!" in answer.text or answer.buttons or not app.openai.busy)
+
+
+async def test_commands_answer_whoever_gives_them_alone(app, office):
+    ask(app, office.general, office.ada, "My dog is called Rex.")
+    await app.final(office.general, "Rex!")
+    app.server.slash(office.general, office.ada, "/memory", "list")
+    await app.server.until(
+        lambda: any("My dog is called Rex." in one.text for one in app.server.ephemerals(office.ada))
+    )
+    app.server.slash(office.general, office.bob, "/lorebot-status")
+    await app.server.until(lambda: any("memory answers in" in one.text for one in app.server.ephemerals(office.bob)))
+    app.server.slash(office.general, office.ada, "/ask", "Who is my dog?")
+    await app.server.until(lambda: len([one for one in app.server.said(office.general) if one.text == "Rex!"]) == 2)
+
+
+async def test_why_and_feedback_are_buttons_below_an_answer(app, office):
+    ask(app, office.general, office.ada, "My dog is called Rex.")
+    await app.final(office.general, "Rex!")
+    app.openai.answer = lambda prompt: "He is called Rex."
+    ask(app, office.lounge, office.bob, "What is her dog called?")
+    answer = await app.final(office.lounge, "He is called Rex.")
+    await app.server.until(lambda: "Why?" in answer.buttons)
+    app.server.press(answer, office.bob, "Why?")
+    await app.server.until(
+        lambda: any("My dog is called Rex." in one.text for one in app.server.ephemerals(office.bob))
+    )
+    app.server.press(answer, office.bob, "👍")
+    await app.server.until(lambda: any("Thank you" in one.text for one in app.server.ephemerals(office.bob)))
+
+
+async def test_the_home_shows_and_forgets_ones_own_memory(app, office):
+    ask(app, office.general, office.ada, "My dog is called Rex.")
+    await app.final(office.general, "Rex!")
+    app.server.open_home(office.ada)
+    await app.server.until(lambda: app.server.home_view(office.ada))
+    assert "My dog is called Rex." in json.dumps(app.server.home_view(office.ada).blocks)
+    app.server.press(app.server.home_view(office.ada), office.ada, "Don't remember me")
+    await app.server.until(lambda: "Remember me again" in json.dumps(app.server.home_view(office.ada).blocks))
+    app.server.press(app.server.home_view(office.ada), office.ada, "Remember me again")
+
+
+async def test_what_a_killed_app_was_asked_is_answered_once_by_the_next(app, office):
+    """Complaints: duplicate replies, replies lost on restart."""
+    app.openai.let_go = asyncio.Event()
+    ask(app, office.general, office.ada, "Who is Rex?")
+    await app.server.until(lambda: app.openai.busy)
+    await app.kill()
+    app.openai.let_go = None
+    await app.start()
+    await app.final(office.general, "Rex!", seconds=40)
+    assert len(app.server.said(office.general)) == 1
+
+
+async def test_without_tokens_or_with_swapped_ones_it_says_what_to_set_and_ends_with_78(app):
+    before = dict(app.home.settings)
+    try:
+        del app.home.settings["SLACK_APP_TOKEN"]
+        ran = await app.home.run("slack")
+        assert (ran.code, "SLACK_APP_TOKEN is not set" in ran.err) == (78, True)
+        app.home.settings |= {
+            "SLACK_APP_TOKEN": before["SLACK_BOT_TOKEN"],
+            "SLACK_BOT_TOKEN": before["SLACK_APP_TOKEN"],
+        }
+        ran = await app.home.run("slack")
+        assert (ran.code, "swapped" in ran.err) == (78, True)
+        app.home.settings |= before | {"SLACK_BOT_TOKEN": "xoxb-1-1-wrong"}
+        ran = await app.home.run("slack")
+        assert (ran.code, "refuses SLACK_BOT_TOKEN" in ran.err) == (78, True)
+    finally:
+        app.home.settings |= before
+
+
+async def test_sigterm_answers_what_is_under_way(app, office):
+    app.openai.delay = 0.5
+    ask(app, office.general, office.ada, "hello")
+    await app.server.until(lambda: app.openai.busy)
+    app.process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(app.process.wait(), 30) == 0
+    app.openai.delay = 0.0
+    assert [one.text for one in app.server.said(office.general)] == ["Rex!"]
+    await app.start()
