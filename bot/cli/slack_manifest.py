@@ -40,8 +40,8 @@ def _prefix(context: click.Context, option: click.Parameter, prefix: str) -> str
 def command(http: str | None, prefix: str, assistant: bool, json_: bool) -> None:
     """Print the manifest of the Slack app: its commands, events and scopes, those that are used and no others.
 
-    Paste it at https://api.slack.com/apps under "Create New App", "From a manifest", or into the page App Manifest of an
-    app that you have. Without --http the app uses Socket Mode. Nothing is sent anywhere.
+    Paste it at https://api.slack.com/apps under "Create New App", "From a manifest", or into the page App Manifest of
+    an app that you have. Without --http the app uses Socket Mode. Nothing is sent anywhere.
 
     \b
     Example:

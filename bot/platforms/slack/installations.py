@@ -96,7 +96,7 @@ class Installations(AsyncInstallationStore):
         user_id: str | None = None,
         is_enterprise_install: bool | None = False,
     ) -> Installation | None:
-        """Return what somebody installed, or whoever did so last, with the bot's tokens; None where there is nothing."""
+        """Return what somebody installed, or whoever did so last, with the bot's tokens; None where nothing is."""
         team = None if is_enterprise_install else team_id
         key = self._keys.installation(*self._of(enterprise_id, team))
         field = _field(user_id) if user_id is not None else await self._asked("HGET", key, LAST)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.commands import table
-from bot.commands.base import At
+from bot.commands.base import At, Command
 from bot.errors import SettingsError
 from bot.platforms.slack import uses
 from bot.platforms.slack.slashes import SHORTCUTS, slash, usage
@@ -82,7 +82,7 @@ def _features(shape: Shape) -> dict[str, Any]:
     }
 
 
-def _slash(shape: Shape, command: table.Command) -> dict[str, Any]:
+def _slash(shape: Shape, command: Command) -> dict[str, Any]:
     # Escaped, so that people and channels that are named arrive as they do in messages.
     told = {
         "command": slash(command, shape.prefix),

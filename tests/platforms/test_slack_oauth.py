@@ -1,0 +1,126 @@
+"""Installing the app into a workspace, through slack_bolt's own flow and a small Slack that gives tokens out."""
+
+import html
+import logging
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from pydantic import SecretStr
+from slack_bolt.request.async_request import AsyncBoltRequest
+
+from bot import grace
+from bot.platforms.slack import oauth, uses
+from bot.platforms.slack.secrets import IN_LOGS
+from bot.platforms.slack.tokens import ManyWorkspaces
+from bot.registry.secrets import new_secret
+from memory.batch import Batch
+from tests.platforms.slack_oauth import CLIENT_ID, CLIENT_SECRET, SlackOAuth
+
+WEB = ManyWorkspaces(SecretStr("s" * 32), CLIENT_ID, SecretStr(CLIENT_SECRET), SecretStr(new_secret()))
+T1 = {"enterprise_id": None, "team_id": "T1"}
+
+
+class Browser:
+    """Somebody who installs the app."""
+
+    def __init__(self, client, keys, slack: SlackOAuth) -> None:
+        sdk = slack.client()
+        self.found = oauth.installations(client, keys, WEB, sdk)
+        self.flow = oauth.flow(client, keys, WEB, sdk, self.found)
+
+    async def begin(self) -> dict[str, list[str]]:
+        """Open the page; return what its button asks Slack for."""
+        page = await self.flow.handle_installation(AsyncBoltRequest(body="", query={}))
+        assert page.status == 200
+        self.cookie = page.headers["set-cookie"][0].split(";")[0]
+        address = re.search(r'href="(https://slack\.com/oauth/v2/authorize\?[^"]+)"', page.body)
+        return parse_qs(urlsplit(html.unescape(address[1])).query)
+
+    async def come_back(self, **query: str) -> int:
+        """Come back from Slack; return the page's status."""
+        request = AsyncBoltRequest(body="", query=query, headers={"cookie": self.cookie})
+        return (await self.flow.handle_callback(request)).status
+
+
+@pytest.fixture
+async def slack():
+    async with SlackOAuth() as slack:
+        yield slack
+
+
+@pytest.fixture
+def browser(client, keys, slack):
+    return Browser(client, keys, slack)
+
+
+async def test_the_app_asks_for_the_scopes_that_are_used_and_is_installed(browser, slack):
+    asked = await browser.begin()
+    assert asked["scope"] == [",".join(uses.scopes())]
+    assert asked["client_id"] == [CLIENT_ID]
+    assert "user_scope" not in asked
+    assert await browser.come_back(code=slack.allow("T1", "U1"), state=asked["state"][0]) == 200
+    bot = await browser.found.async_find_bot(**T1)
+    assert (bot.bot_id, bot.bot_user_id, bot.team_name) == ("B1", "UBOT", "Library")
+    assert bot.bot_token.startswith("xoxe.xoxb-")
+    assert (await browser.found.async_find_installation(**T1)).user_id == "U1"
+
+
+async def test_a_state_installs_once(browser, slack):
+    state = (await browser.begin())["state"][0]
+    assert await browser.come_back(code=slack.allow(), state=state) == 200
+    assert await browser.come_back(code=slack.allow("T2"), state=state) == 401
+    assert await browser.found.async_find_bot(enterprise_id=None, team_id="T2") is None
+
+
+async def test_a_state_of_nobody_or_of_another_browser_installs_nothing(browser, slack, client, keys):
+    await browser.begin()
+    other = Browser(client, keys, slack)
+    state = (await other.begin())["state"][0]
+    assert await browser.come_back(code=slack.allow(), state=state) == 400
+    assert await browser.come_back(code=slack.allow(), state="made-up") == 400
+    assert await browser.found.async_find_bot(**T1) is None
+
+
+async def test_a_code_that_slack_refuses_installs_nothing_and_is_not_logged(browser, slack, caplog):
+    caplog.set_level(logging.INFO)
+    state = (await browser.begin())["state"][0]
+    assert await browser.come_back(code="worthless-code", state=state) == 401
+    assert await browser.found.async_find_bot(**T1) is None
+    assert "worthless-code" in caplog.text
+    assert "worthless-code" not in IN_LOGS.sub(r"\1...", caplog.text)
+
+
+async def test_an_app_for_a_whole_organisation_is_found_from_its_workspaces(browser, slack):
+    state = (await browser.begin())["state"][0]
+    code = slack.allow(team=None, enterprise={"id": "E1", "name": "Houses"}, is_enterprise_install=True)
+    slack.codes[code]["team"] = None
+    assert await browser.come_back(code=code, state=state) == 200
+    org = {"enterprise_id": "E1", "team_id": "T7", "is_enterprise_install": True}
+    assert (await browser.found.async_find_bot(**org)).bot_token.startswith("xoxe.xoxb-")
+    assert (await browser.found.async_find_installation(**org)).enterprise_url == "https://library.slack.com/"
+
+
+async def test_installing_again_saves_what_is_remembered(browser, slack, client, keys, memory):
+    batch = Batch(client)
+    grace.schedule(batch, keys, "slack:T1", 5)
+    await batch.send()
+    state = (await browser.begin())["state"][0]
+    assert await browser.come_back(code=slack.allow("T1"), state=state) == 200
+    assert await grace.due(memory, "slack:T1") is None
+
+
+@pytest.mark.parametrize(
+    ("logged", "hidden"),
+    [
+        ("token xoxb-1-2-abc, refused", "token xoxb-..., refused"),
+        ("{'access_token': 'xoxe.xoxb-1-Mi0x'}", "{'access_token': 'xoxe.xoxb-...'}"),
+        ("refresh xoxe-1-My0x", "refresh xoxe-..."),
+        ("wss://wss.slack.com/link/?ticket=abc&app_id=A1", "wss://wss.slack.com/link/?ticket=...&app_id=A1"),
+        ("POST https://hooks.slack.com/commands/T1/2/x", "POST https://hooks.slack.com/commands/..."),
+        ("a box-office with xoxo-love", "a box-office with xoxo-..."),
+        ("nothing to hide: code 7", "nothing to hide: code 7"),
+    ],
+)
+def test_what_libraries_log_shows_no_secret(logged, hidden):
+    assert IN_LOGS.sub(r"\1...", logged) == hidden
