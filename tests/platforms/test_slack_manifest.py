@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.cli import group
 from bot.commands import table
@@ -17,9 +19,15 @@ from bot.platforms.slack.manifest import Shape
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "slack.md"
 HTTP = "https://bot.example.com"
-SHAPES = [Shape(), Shape("M" * 35, HTTP, "acme-"), Shape(assistant=True), Shape(url=HTTP, assistant=True)]
+SHAPES = [
+    Shape(),
+    Shape("M" * 35, HTTP, "acme-"),
+    Shape(url=HTTP, alone=True),
+    Shape(assistant=True),
+    Shape(url=HTTP, assistant=True),
+]
 
-# https://docs.slack.dev/reference/app-manifest and github.com/slackapi/manifest-schema, version 2: shortest and longest.
+# Shortest and longest: docs.slack.dev/reference/app-manifest, and github.com/slackapi/manifest-schema, version 2.
 LENGTHS = {
     "display_information.name": (1, 35),
     "display_information.description": (1, 140),
@@ -162,6 +170,19 @@ def test_over_http_every_request_has_an_address():
     assert (made["settings"]["socket_mode_enabled"], made["settings"]["token_rotation_enabled"]) == (False, True)
 
 
+def test_an_app_for_one_workspace_keeps_its_token():
+    made = manifest.made(Shape(url=HTTP, alone=True))
+    assert "redirect_urls" not in made["oauth_config"]
+    assert (made["settings"]["token_rotation_enabled"], made["settings"]["org_deploy_enabled"]) == (False, False)
+    assert made["settings"]["socket_mode_enabled"] is False
+    assert made["settings"]["event_subscriptions"]["request_url"] == f"{HTTP}/slack/events"
+
+
+@given(st.sampled_from(table.offered(At.CHAT)), st.from_regex(r"\A[a-z0-9_-]{1,20}-\Z"))
+def test_a_command_is_meant_whatever_stands_before_it(command, prefix):
+    assert slashes.meant(slashes.slash(command, prefix)) is command
+
+
 def test_a_name_that_slack_does_not_take_is_told():
     with pytest.raises(SettingsError, match="LOREBOT_NAME has 36 characters"):
         manifest.made(Shape("M" * 36))
@@ -174,7 +195,15 @@ def test_it_is_printed_as_json_or_yaml():
     ran = run("--http", f"{HTTP}/", LOREBOT_NAME="Mnemo")
     assert (ran.exit_code, json.loads(ran.output)) == (0, manifest.made(Shape("Mnemo", HTTP)))
     ran = run("--yaml", "--prefix", "acme-", "--assistant", LOREBOT_NAME="Mnemo")
-    assert yaml.safe_load(ran.output) == manifest.made(Shape("Mnemo", None, "acme-", True))
+    assert yaml.safe_load(ran.output) == manifest.made(Shape("Mnemo", prefix="acme-", assistant=True))
+    ran = run("--http", HTTP, "--alone", LOREBOT_NAME="Mnemo")
+    assert json.loads(ran.output) == manifest.made(Shape("Mnemo", HTTP, alone=True))
+
+
+def test_only_an_app_with_an_address_can_be_alone_there():
+    ran = run("--alone")
+    assert ran.exit_code == 2
+    assert "--http" in ran.output
 
 
 @pytest.mark.parametrize(

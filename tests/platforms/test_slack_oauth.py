@@ -3,6 +3,7 @@
 import html
 import logging
 import re
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -108,6 +109,17 @@ async def test_installing_again_saves_what_is_remembered(browser, slack, client,
     state = (await browser.begin())["state"][0]
     assert await browser.come_back(code=slack.allow("T1"), state=state) == 200
     assert await grace.due(memory, "slack:T1") is None
+
+
+async def test_with_a_second_key_all_is_encrypted_anew_at_the_start(browser, slack, client, keys):
+    state = (await browser.begin())["state"][0]
+    assert await browser.come_back(code=slack.allow("T1"), state=state) == 200
+    assert await oauth.resealed(browser.found, WEB) == 0
+    new = new_secret()
+    both = replace(WEB, sealing=SecretStr(f"{new},{WEB.sealing.get_secret_value()}"))
+    assert await oauth.resealed(oauth.installations(client, keys, both, slack.client()), both) == 1
+    alone = oauth.installations(client, keys, replace(WEB, sealing=SecretStr(new)), slack.client())
+    assert (await alone.async_find_bot(**T1)).team_name == "Library"
 
 
 @pytest.mark.parametrize(

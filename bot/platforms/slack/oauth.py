@@ -23,6 +23,14 @@ def installations(
     return FreshInstallations(client, keys, secrets.sealing, secrets.client_id, rotator)
 
 
+async def resealed(found: FreshInstallations, secrets: ManyWorkspaces) -> int:
+    """Encrypt everything with the first key, where LOREBOT_SECRET_KEY has several; return how many installations.
+
+    To be awaited once at the start. Raises RedisError, SettingsError where a key is missing.
+    """
+    return await found.rotate() if "," in secrets.sealing.get_secret_value() else 0
+
+
 def flow(
     client: "redis.asyncio.Redis",
     keys: Keys,
