@@ -44,10 +44,11 @@ class SlackOAuth:
         """A client of the SDK's that talks to this one; no retries, which would hide how often it is asked."""
         return AsyncWebClient(base_url=f"http://127.0.0.1:{self.port}/api/", retry_handlers=[])
 
-    def allow(self, team: str = "T1", user: str = "U1", **changes: Any) -> str:
+    def allow(self, team: str | None = "T1", user: str = "U1", **changes: Any) -> str:
         """Somebody allows the app: return the code that Slack sends them back with."""
         code = f"code-{next(self._numbers)}"
-        self.codes[code] = {"team": {"id": team, "name": "Library"}, "authed_user": {"id": user}, **changes}
+        where = None if team is None else {"id": team, "name": "Library"}
+        self.codes[code] = {"team": where, "authed_user": {"id": user}, **changes}
         return code
 
     def tokens(self) -> dict[str, Any]:

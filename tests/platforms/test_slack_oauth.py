@@ -1,22 +1,30 @@
 """Installing the app into a workspace, through slack_bolt's own flow and a small Slack that gives tokens out."""
 
 import html
+import json
 import logging
 import re
+import time
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from pydantic import SecretStr
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_sdk.signature import SignatureVerifier
 
 from bot import grace
 from bot.platforms.slack import oauth, uses
+from bot.platforms.slack.installations import Installations
 from bot.platforms.slack.secrets import IN_LOGS
 from bot.platforms.slack.tokens import ManyWorkspaces
 from bot.registry.secrets import new_secret
+from memory import connect
 from memory.batch import Batch
 from tests.platforms.slack_oauth import CLIENT_ID, CLIENT_SECRET, SlackOAuth
+from tests.waiting import until
 
 WEB = ManyWorkspaces(SecretStr("s" * 32), CLIENT_ID, SecretStr(CLIENT_SECRET), SecretStr(new_secret()))
 T1 = {"enterprise_id": None, "team_id": "T1"}
@@ -95,7 +103,6 @@ async def test_a_code_that_slack_refuses_installs_nothing_and_is_not_logged(brow
 async def test_an_app_for_a_whole_organisation_is_found_from_its_workspaces(browser, slack):
     state = (await browser.begin())["state"][0]
     code = slack.allow(team=None, enterprise={"id": "E1", "name": "Houses"}, is_enterprise_install=True)
-    slack.codes[code]["team"] = None
     assert await browser.come_back(code=code, state=state) == 200
     org = {"enterprise_id": "E1", "team_id": "T7", "is_enterprise_install": True}
     assert (await browser.found.async_find_bot(**org)).bot_token.startswith("xoxe.xoxb-")
@@ -120,6 +127,99 @@ async def test_with_a_second_key_all_is_encrypted_anew_at_the_start(browser, sla
     assert await oauth.resealed(oauth.installations(client, keys, both, slack.client()), both) == 1
     alone = oauth.installations(client, keys, replace(WEB, sealing=SecretStr(new)), slack.client())
     assert (await alone.async_find_bot(**T1)).team_name == "Library"
+
+
+# Requests of Slack's
+
+
+class Heard:
+    """An app that writes down whose token it is to answer mentions with."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.tokens: list[str | None] = []
+        self.app = AsyncApp(signing_secret=WEB.signing.get_secret_value(), oauth_flow=browser.flow)
+        self.app.event("app_mention")(self._mentioned)
+        self.app.event("app_uninstalled")(self._uninstalled)
+
+    async def _mentioned(self, context: AsyncBoltContext) -> None:
+        self.tokens.append(context.client.token)
+        assert (context.bot_user_id, context.bot_id) == ("UBOT", "B1")
+
+    async def _uninstalled(self, context: AsyncBoltContext) -> None:
+        self.tokens.append(context.client.token)
+
+    async def send(self, kind: str, team: str = "T1", enterprise: str | None = None, secret: str = "s" * 32) -> int:
+        """Send it a signed event; return the status of its answer."""
+        org = enterprise is not None
+        at = {"team_id": team, "enterprise_id": enterprise, "is_enterprise_install": org}
+        event = {"type": kind, "user": "U1", "text": "hello", "channel": "C1", "ts": "1.2"}
+        body = json.dumps({"type": "event_callback", "event": event, "authorizations": [at], **at})
+        now = str(int(time.time()))
+        signature = SignatureVerifier(secret).generate_signature(timestamp=now, body=body)
+        signed = {"x-slack-signature": signature, "x-slack-request-timestamp": now}
+        request = AsyncBoltRequest(body=body, headers={**signed, "content-type": "application/json"})
+        return (await self.app.async_dispatch(request)).status
+
+
+async def install(browser: Browser, slack: SlackOAuth, **changes: object) -> str:
+    """Install the app; return the bot's token."""
+    state = (await browser.begin())["state"][0]
+    code = slack.allow(**changes)
+    assert await browser.come_back(code=code, state=state) == 200
+    org = "enterprise" in changes
+    bot = await browser.found.async_find_bot(
+        enterprise_id="E1" if org else None, team_id=None if org else "T1", is_enterprise_install=org
+    )
+    return bot.bot_token
+
+
+async def test_a_request_is_answered_with_the_token_of_its_workspace(browser, slack):
+    token = await install(browser, slack)
+    heard = Heard(browser)
+    assert await heard.send("app_mention") == 200
+    await until(lambda: heard.tokens)
+    assert heard.tokens == [token]
+    assert await heard.send("app_mention", secret="another") == 401
+    await heard.send("app_mention", team="T2")
+    assert heard.tokens == [token]
+
+
+async def test_a_token_is_exchanged_as_a_request_comes_in(browser, slack):
+    token = await install(browser, slack)
+    bot = await Installations.async_find_bot(browser.found, **T1)
+    bot.bot_token_expires_at = int(time.time()) - 5
+    await browser.found.async_save_bot(bot)
+    heard = Heard(browser)
+    assert await heard.send("app_mention") == 200
+    await until(lambda: heard.tokens)
+    assert heard.tokens != [token]
+    assert slack.exchanged == [bot.bot_refresh_token]
+
+
+async def test_word_of_uninstalling_needs_no_token(browser, slack):
+    heard = Heard(browser)
+    assert await heard.send("app_uninstalled") == 200
+    await until(lambda: heard.tokens)
+    assert heard.tokens == [None]
+
+
+async def test_the_workspaces_of_an_organisation_are_noted_as_they_are_heard_of(browser, slack):
+    token = await install(browser, slack, team=None, enterprise={"id": "E1"}, is_enterprise_install=True)
+    heard = Heard(browser)
+    for team in ("T1", "T7", "T1"):
+        assert await heard.send("app_mention", team, "E1") == 200
+    await until(lambda: len(heard.tokens) == 3)
+    assert heard.tokens == [token] * 3
+    assert await browser.found.tenants("E1", None) == ["slack:E1", "slack:T1", "slack:T7"]
+
+
+async def test_a_redis_that_is_away_is_no_app_that_is_not_installed(keys, slack, tmp_path):
+    gone = connect.client(f"unix://{tmp_path}/nothing.sock")
+    try:
+        heard = Heard(Browser(gone, keys, slack))
+        assert await heard.send("app_mention") == 500
+    finally:
+        await gone.aclose()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ oauth.py          how it is installed into many workspaces
 states.py         that somebody has begun to do so
 installations.py  where it is installed, with the tokens
 refreshing.py     exchanges tokens before they expire
+authorizing.py    whose token answers a request
 purging.py        what becomes of tokens and memory when it is uninstalled
 tenants.py        what a workspace is called in memory
 """

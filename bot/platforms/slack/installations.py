@@ -56,6 +56,7 @@ class Installations(AsyncInstallationStore):
         self._keys = keys
         self._fernet = fernet(secret)
         self._client_id = client_id
+        self._heard: set[tuple[str, str]] = set()
 
     @property
     def logger(self) -> Logger:
@@ -151,7 +152,9 @@ class Installations(AsyncInstallationStore):
 
     async def heard_of(self, enterprise_id: str, team_id: str) -> None:
         """Note a workspace of an organisation that installed the app for all of them."""
-        await self._asked("SADD", self._keys.workspaces(self._client_id, enterprise_id), team_id)
+        if (enterprise_id, team_id) not in self._heard:
+            await self._asked("SADD", self._keys.workspaces(self._client_id, enterprise_id), team_id)
+            self._heard.add((enterprise_id, team_id))
 
     async def tenants(self, enterprise_id: str | None, team_id: str | None) -> list[str]:
         """Return the tenants of a workspace; team_id None: of an organisation, those that were heard of."""
