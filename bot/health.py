@@ -95,7 +95,8 @@ async def served(health: Health, metrics: Metrics, address: tuple[str, int] | No
         await runner.cleanup()
 
 
-def _app(health: Health, metrics: Metrics) -> "web.Application":
+def add_routes(app: "web.Application", health: Health) -> None:
+    """Serve /healthz and /readyz in an app that serves something else too; not /metrics, which is not for the world."""
     from aiohttp import web
 
     async def alive(request: web.Request) -> web.Response:
@@ -105,12 +106,18 @@ def _app(health: Health, metrics: Metrics) -> "web.Application":
         troubles = await health.troubles()
         return web.json_response({"ready": not troubles, "troubles": troubles}, status=503 if troubles else 200)
 
+    app.router.add_get("/healthz", alive)
+    app.router.add_get("/readyz", ready)
+
+
+def _app(health: Health, metrics: Metrics) -> "web.Application":
+    from aiohttp import web
+
     async def figures(request: web.Request) -> web.Response:
         return web.Response(body=metrics.page(), headers={"Content-Type": CONTENT_TYPE})
 
     app = web.Application()
-    app.router.add_get("/healthz", alive)
-    app.router.add_get("/readyz", ready)
+    add_routes(app, health)
     app.router.add_get("/metrics", figures)
     return app
 

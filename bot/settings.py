@@ -131,7 +131,8 @@ class Settings(BaseSettings):
     # The registry, and LLM.* over the Redis protocol
     secret_key: SecretStr | None = Field(
         None,
-        description="keys of named models are stored encrypted with it: `lorebot llm new-secret`; several, with commas",
+        description="keys of named models and tokens of Slack workspaces are encrypted with it: "
+        "`lorebot llm new-secret`; several, with commas",
     )
     resp_host: str = Field("127.0.0.1", description="where `lorebot resp` listens; beyond this machine with a password")
     resp_port: int = Field(6380, ge=0, le=65535, description="the port of `lorebot resp`; 0: any that is free")

@@ -111,7 +111,7 @@ class Keys:
 
     @property
     def purges(self) -> str:
-        """Tenants whose memory is to be erased, by when (milliseconds since 1970). Emptied by erasing, or coming back."""
+        """Tenants whose memory is to be erased, by when (milliseconds since 1970). Emptied by erasing them."""
         return f"{self.namespace}:purges"
 
     def every(self, kind: str) -> str:

@@ -34,14 +34,15 @@ def _prefix(context: click.Context, option: click.Parameter, prefix: str) -> str
 @click.option(
     "--http", metavar="URL", callback=_address, help="For `lorebot slack --http`, reached at this https:// address."
 )
+@click.option("--alone", is_flag=True, help="With --http: for one workspace, whose token is SLACK_BOT_TOKEN.")
 @click.option("--prefix", default="", callback=_prefix, help="Put this before each slash command, such as acme-.")
 @click.option("--assistant", is_flag=True, help="For an app that has the assistant view and shall keep it.")
 @click.option("--json/--yaml", "json_", default=True, help="As JSON, which is the default, or as YAML.")
-def command(http: str | None, prefix: str, assistant: bool, json_: bool) -> None:
+def command(http: str | None, alone: bool, prefix: str, assistant: bool, json_: bool) -> None:
     """Print the manifest of the Slack app: its commands, events and scopes, those that are used and no others.
 
-    Paste it at https://api.slack.com/apps under "Create New App", "From a manifest", or into the page App Manifest of an
-    app that you have. Without --http the app uses Socket Mode. Nothing is sent anywhere.
+    Paste it at https://api.slack.com/apps under "Create New App", "From a manifest", or into the page App Manifest of
+    an app that you have. Without --http the app uses Socket Mode. Nothing is sent anywhere.
 
     \b
     Example:
@@ -49,7 +50,9 @@ def command(http: str | None, prefix: str, assistant: bool, json_: bool) -> None
       lorebot slack-manifest --http https://bot.example.com --yaml
       lorebot slack-manifest | jq .oauth_config.scopes.bot
     """
-    made = manifest.made(manifest.Shape(settings.load().name, http, prefix, assistant))
+    if alone and http is None:
+        raise click.UsageError("--alone goes with --http; in Socket Mode there is one workspace anyway")
+    made = manifest.made(manifest.Shape(settings.load().name, http, prefix, alone, assistant))
     if json_:
         print(json.dumps(made, indent=2, ensure_ascii=False))
     else:

@@ -5,9 +5,10 @@ import socket
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from bot.errors import SettingsError
-from bot.health import Health, RedisCheck, served
+from bot.health import Health, RedisCheck, add_routes, served
 from bot.metrics import Metrics, Socket, Taken
 from bot.records import Tokens
 from memory import connect
@@ -45,6 +46,24 @@ async def test_it_is_ready_when_all_that_it_needs_is_there_and_says_what_is_not(
         assert (status, '{"discord": "shard 1 has not connected yet"}' in body) == (503, True)
         discord.says = ""
         assert await get(port, "/readyz") == (200, '{"ready": true, "troubles": {}}')
+
+
+async def test_an_app_that_serves_something_else_tells_of_health_and_not_of_figures():
+    health = Health(["redis"])
+    app = web.Application()
+    add_routes(app, health)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        port = runner.addresses[0][1]
+        assert await get(port, "/healthz") == (200, '{"alive": true}')
+        assert (await get(port, "/readyz"))[0] == 503
+        health.check("redis", Says())
+        assert (await get(port, "/readyz"))[0] == 200
+        assert (await get(port, "/metrics"))[0] == 404
+    finally:
+        await runner.cleanup()
 
 
 async def test_a_check_that_hangs_is_a_trouble_and_does_not_hold_up_the_answer():

@@ -56,6 +56,7 @@ class Installations(AsyncInstallationStore):
         self._keys = keys
         self._fernet = fernet(secret)
         self._client_id = client_id
+        self._heard: set[tuple[str, str]] = set()
 
     @property
     def logger(self) -> Logger:
@@ -96,7 +97,7 @@ class Installations(AsyncInstallationStore):
         user_id: str | None = None,
         is_enterprise_install: bool | None = False,
     ) -> Installation | None:
-        """Return what somebody installed, or whoever did so last, with the bot's tokens; None where there is nothing."""
+        """Return what somebody installed, or whoever did so last, with the bot's tokens; None where nothing is."""
         team = None if is_enterprise_install else team_id
         key = self._keys.installation(*self._of(enterprise_id, team))
         field = _field(user_id) if user_id is not None else await self._asked("HGET", key, LAST)
@@ -151,7 +152,9 @@ class Installations(AsyncInstallationStore):
 
     async def heard_of(self, enterprise_id: str, team_id: str) -> None:
         """Note a workspace of an organisation that installed the app for all of them."""
-        await self._asked("SADD", self._keys.workspaces(self._client_id, enterprise_id), team_id)
+        if (enterprise_id, team_id) not in self._heard:
+            await self._asked("SADD", self._keys.workspaces(self._client_id, enterprise_id), team_id)
+            self._heard.add((enterprise_id, team_id))
 
     async def tenants(self, enterprise_id: str | None, team_id: str | None) -> list[str]:
         """Return the tenants of a workspace; team_id None: of an organisation, those that were heard of."""

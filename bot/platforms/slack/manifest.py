@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.commands import table
-from bot.commands.base import At
+from bot.commands.base import At, Command
 from bot.errors import SettingsError
 from bot.platforms.slack import uses
 from bot.platforms.slack.slashes import SHORTCUTS, slash, usage
@@ -39,13 +39,20 @@ class Shape:
     """What differs between apps.
 
     url: where Slack's requests are taken, without a slash at its end; None: Socket Mode. prefix: what stands before
-    each slash command. assistant: the app is from before the agent view, and is to stay so.
+    each slash command. alone: there is one workspace, and its token is a setting, as always in Socket Mode.
+    assistant: the app is from before the agent view, and is to stay so.
     """
 
     name: str = "Lorebot"
     url: str | None = None
     prefix: str = ""
+    alone: bool = False
     assistant: bool = False
+
+    @property
+    def many(self) -> bool:
+        """Whether many workspaces install the app."""
+        return self.url is not None and not self.alone
 
 
 def made(shape: Shape) -> dict[str, Any]:
@@ -82,7 +89,7 @@ def _features(shape: Shape) -> dict[str, Any]:
     }
 
 
-def _slash(shape: Shape, command: table.Command) -> dict[str, Any]:
+def _slash(shape: Shape, command: Command) -> dict[str, Any]:
     # Escaped, so that people and channels that are named arrive as they do in messages.
     told = {
         "command": slash(command, shape.prefix),
@@ -94,22 +101,20 @@ def _slash(shape: Shape, command: table.Command) -> dict[str, Any]:
 
 
 def _oauth(shape: Shape) -> dict[str, Any]:
-    redirect = {} if shape.url is None else {"redirect_urls": [f"{shape.url}{REDIRECT}"]}
+    redirect = {"redirect_urls": [f"{shape.url}{REDIRECT}"]} if shape.many else {}
     return redirect | {"scopes": {"bot": list(uses.scopes())}}
 
 
 def _settings(shape: Shape) -> dict[str, Any]:
-    many = shape.url is not None
     return {
         "event_subscriptions": {
             **_at(shape, "request_url", EVENTS),
             "bot_events": list(uses.subscribed(shape.assistant)),
         },
         "interactivity": {"is_enabled": True, **_at(shape, "request_url", EVENTS)},
-        "org_deploy_enabled": many,
-        "socket_mode_enabled": not many,
-        # In Socket Mode the token is a setting, and would be worth nothing after twelve hours.
-        "token_rotation_enabled": many,
+        "org_deploy_enabled": shape.many,
+        "socket_mode_enabled": shape.url is None,
+        "token_rotation_enabled": shape.many,  # a token that is a setting would be worth nothing after twelve hours
     }
 
 

@@ -74,7 +74,10 @@ class FreshInstallations(Installations):
         user_id: str | None = None,
         is_enterprise_install: bool | None = False,
     ) -> Installation | None:
-        """Return what was installed, without refresh tokens. People's own tokens are not exchanged: none is asked for."""
+        """Return what was installed, without refresh tokens.
+
+        People's own tokens are not exchanged: the app asks for none.
+        """
         found = await super().async_find_installation(
             enterprise_id=enterprise_id,
             team_id=team_id,

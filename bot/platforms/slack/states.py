@@ -33,7 +33,7 @@ class States(AsyncOAuthStateStore):
         return state
 
     async def async_consume(self, state: str) -> bool:
-        """Tell whether the state was issued in the last ten minutes and is used for the first time. Raises RedisError."""
+        """Tell whether a state was issued in the last ten minutes and is used now first. Raises RedisError."""
         batch = Batch(self._client)
         known = batch.ask("GETDEL", self._keys.oauth_state(state), read=bool)
         await batch.send()
