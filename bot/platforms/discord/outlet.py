@@ -4,12 +4,15 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import aiohttp
 import discord
 
 from bot.delivery.stream import Controls
 from bot.errors import DeliveryError, DeliveryRefused, MessageLost, SlowDown
 
 NOBODY = discord.AllowedMentions(everyone=False, roles=False, users=False, replied_user=False)
+
+LOST = (aiohttp.ClientError, OSError)  # a connection that ends amid a request is the first, a timeout the second
 
 UNKNOWN_CHANNEL, UNKNOWN_MESSAGE = 10003, 10008
 TOO_MANY_EDITS = 30046  # of a message older than an hour
@@ -120,5 +123,5 @@ def told() -> Iterator[None]:
         if 400 <= error.status < 500:
             raise DeliveryRefused(f"Discord refuses the message ({error.status}, {error.code})") from error
         raise DeliveryError(f"Discord failed on its side ({error.status})") from error
-    except (OSError, TimeoutError) as error:
+    except LOST as error:
         raise DeliveryError("Discord can't be reached") from error

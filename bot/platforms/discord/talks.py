@@ -16,7 +16,7 @@ from bot.delivery.stream import Style
 from bot.engine import Engine
 from bot.platforms.discord import attachments, buttons, intake
 from bot.platforms.discord.audience import scope
-from bot.platforms.discord.outlet import Outlet, partial
+from bot.platforms.discord.outlet import LOST, Outlet, partial
 from bot.records import Attachment, Incoming
 from bot.replies import Replies
 from bot.service import Service
@@ -75,7 +75,7 @@ class Talks:
         except (discord.NotFound, discord.Forbidden):
             await self._engine.gone(incoming)
             return
-        except (discord.HTTPException, OSError, LoreError) as error:  # it is looked for again
+        except (discord.HTTPException, *LOST, LoreError) as error:  # it is looked for again
             log.warning("not taken up", turn=incoming.id, error=type(error).__name__)
             return
         if not burst.others and str(message.author.id) == incoming.scope.person:
@@ -162,6 +162,6 @@ class Talks:
 async def _typing(channel: "discord.abc.MessageableChannel") -> None:
     """Show that something is being written, until cancelled."""
     while True:
-        with suppress(discord.HTTPException, OSError):
+        with suppress(discord.HTTPException, *LOST):
             await channel._state.http.send_typing(channel.id)
         await asyncio.sleep(TYPING)
