@@ -34,7 +34,7 @@ class Outlet:
     ) -> None:
         self._channel = channel
         self._asked = asked
-        self._referred = False
+        self._first: str | None = None  # the message that answers what was asked
         self._controls = controls
 
     async def send(self, text: str, nonce: str, controls: Controls = Controls.NONE) -> str:
@@ -50,12 +50,19 @@ class Outlet:
             )
             if sent.content.strip() != text.strip():  # posted by an earlier process, which said less
                 await sent.edit(content=text, allowed_mentions=NOBODY, view=view)
+        self._first = self._first or str(sent.id)
         return str(sent.id)
 
     async def edit(self, message: str, text: str, controls: Controls = Controls.NONE) -> None:
-        """Let a message say something else."""
-        with told():
-            await self._partial(message).edit(content=text, allowed_mentions=NOBODY, view=self._controls(controls))
+        """Let a message say something else; one that may not be edited any more is taken back."""
+        self._first = self._first or message
+        try:
+            with told():
+                await self._edit(self._partial(message), text, controls)
+        except MessageLost:
+            if self._first == message:
+                self._first = None
+            raise
 
     async def find(self, part: int, nonce: str) -> str | None:
         """Look for the first part: it replies to the message that was asked. Of others nobody can tell."""
@@ -91,11 +98,18 @@ class Outlet:
         assert me is not None
         return me
 
+    async def _edit(self, message: discord.PartialMessage, text: str, controls: Controls) -> None:
+        try:
+            await message.edit(content=text, allowed_mentions=NOBODY, view=self._controls(controls))
+        except discord.HTTPException as error:
+            if error.code == TOO_MANY_EDITS:  # it is sent anew, and nobody should read it twice
+                await message.delete()
+            raise
+
     def _reference(self) -> discord.MessageReference | None:
         """Return what the first message of the reply refers to."""
-        if self._asked is None or self._referred:
+        if self._asked is None or self._first is not None:
             return None
-        self._referred = True
         return discord.MessageReference.from_message(self._asked, fail_if_not_exists=False)
 
     def _partial(self, message: str) -> discord.PartialMessage:
