@@ -48,7 +48,7 @@ class Outlet:
                 reference=self._reference(),  # type: ignore[arg-type]  # None is none, as below
                 view=view,  # type: ignore[arg-type]
             )
-            if sent.content.strip() != text.strip():  # posted by an earlier process, which said less
+            if not _says(sent, text, view):  # posted by an earlier try, which said less
                 await sent.edit(content=text, allowed_mentions=NOBODY, view=view)
         self._first = self._first or str(sent.id)
         return str(sent.id)
@@ -120,6 +120,14 @@ def partial(channel: "discord.abc.MessageableChannel", message: int) -> discord.
     """Return a message by its id, without asking for it."""
     assert not isinstance(channel, discord.GroupChannel)
     return channel.get_partial_message(message)
+
+
+def _says(message: discord.Message, text: str, view: discord.ui.View | None) -> bool:
+    """Tell whether a message is as it was to be posted, with these buttons."""
+    shown = [item for row in message.components if isinstance(row, discord.ActionRow) for item in row.children]
+    wanted = view.children if view else []
+    names = [getattr(item, "custom_id", None) for item in shown], [getattr(item, "custom_id", None) for item in wanted]
+    return message.content.strip() == text.strip() and names[0] == names[1]
 
 
 @contextmanager
