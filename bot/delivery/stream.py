@@ -22,6 +22,7 @@ from bot.delivery.parts import Limit, Part
 from bot.delivery.receipts import Receipt, Receipts
 from bot.delivery.split import closed, rest, split
 from bot.errors import DeliveryError, DeliveryRefused, MessageLost, ModelError, SlowDown
+from bot.models.tokens import readable
 from memory import tasks
 
 log = structlog.get_logger()
@@ -215,8 +216,8 @@ class _Reply:
         return [sent.id for sent in self._sent if sent.id is not None]
 
     def add(self, piece: str) -> None:
-        """Take in what comes next."""
-        self._said.append(piece)
+        """Take in what comes next; half a character, which no platform takes, is a question mark."""
+        self._said.append(readable(piece))
         self._changed.set()
 
     def end(self, mark: str = "") -> None:
