@@ -2,15 +2,19 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Set
+from collections.abc import Awaitable, Callable, Coroutine, Set
 from dataclasses import dataclass, replace
 from typing import Any
+
+import structlog
 
 from bot.delivery.receipts import Receipt
 from bot.delivery.stream import ANEW
 from bot.engine import Engine
 from bot.records import Incoming
 from memory import tasks
+
+log = structlog.get_logger()
 
 MOST_WAITING = 10
 BURST = 1.5  # seconds of silence that end a burst of messages
@@ -63,7 +67,7 @@ class _Waiting:
 
     def __init__(self, engine: Engine, asked: Asked) -> None:
         self.asked = asked
-        self._taking = asyncio.create_task(engine.take_in(asked.incoming)) if not asked.anew else None
+        self._taking = asyncio.create_task(engine.inbox.take_in(asked.incoming)) if not asked.anew else None
 
     async def taken(self) -> Asked | None:
         """Return what is to be answered; None where that is done, or being done elsewhere."""
@@ -125,7 +129,7 @@ class Conversation:
                 one.asked = left
             else:
                 self._waiting.remove(one)
-                await self._engine.done(one.asked.incoming)
+                await self._engine.inbox.done(one.asked.incoming)
         if self._current is None or self._answering is None or not messages & set(self._current.ids):
             return
         if (left := self._current.without(messages)) is not None:
@@ -148,7 +152,7 @@ class Conversation:
         await tasks.ended(self.task)
         for one in waiting:
             if (asked := await one.taken()) is not None:
-                await (self._engine.done if gone else self._engine.leave)(asked.incoming)
+                await (self._engine.inbox.done if gone else self._engine.inbox.leave)(asked.incoming)
 
     def _answer_again(self, asked: Asked) -> None:
         assert self._answering is not None
@@ -163,6 +167,7 @@ class Conversation:
                     self._current, self._again = asked, None
                     self._answering = asyncio.create_task(_awaited(self._answer(asked)))
                     await asyncio.wait([self._answering])
+                    _look(self._answering, asked)
                     asked = self._again
                 self._current = self._answering = None
         finally:
@@ -195,7 +200,7 @@ class Conversation:
             return asked
         messages = tuple(one.incoming for one in (asked, *others))
         asked = replace(asked.saying(messages), origins=tuple(one.origin for one in (asked, *others)))
-        await self._engine.join(asked.incoming, messages[1:])
+        await self._engine.inbox.join(asked.incoming, messages[1:])
         return asked
 
     def _next_is_of(self, person: str) -> bool:
@@ -204,6 +209,61 @@ class Conversation:
 
     async def _next(self) -> Asked | None:
         return await self._waiting.popleft().taken()
+
+
+class Conversations:
+    """The conversations that are going on, by place; one lives while something is to be answered in it."""
+
+    def __init__(self, engine: Engine, burst: float = BURST) -> None:
+        """burst: seconds of silence that end a burst of messages."""
+        self._engine = engine
+        self._burst = burst
+        self._going_on: dict[str, Conversation] = {}
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self._going_on)
+
+    def of(self, place: str) -> Conversation | None:
+        """Return what is being asked in a place, if anything."""
+        return self._going_on.get(place)
+
+    def take(
+        self,
+        place: str,
+        asked: Asked,
+        answer: Callable[[Asked], Awaitable[None]],
+        busy: Callable[[], Coroutine[Any, Any, None]],
+        *,
+        anyway: bool = False,
+    ) -> bool:
+        """Take in what is to be answered; False where too much waits there already, unless anyway.
+
+        answer: shows the answer to a message. busy: shows that something is being done, until it is cancelled.
+        """
+        if place not in self._going_on:
+            showing = asyncio.create_task(busy())
+
+            def over() -> None:
+                showing.cancel()
+                self._going_on.pop(place, None)
+
+            self._going_on[place] = Conversation(self._engine, answer, over, self._burst)
+        return self._going_on[place].take(asked, anyway=anyway)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for what is being answered, so many seconds at most, and stop the rest."""
+        running = [one.task for one in self._going_on.values()]
+        if running:
+            await asyncio.wait(running, timeout=seconds)
+        for one in list(self._going_on.values()):
+            await one.stop()
+
+
+def _look(answering: "asyncio.Task[None]", asked: Asked) -> None:
+    """Tell what an answer has met that nobody expected; the conversation goes on."""
+    if not answering.cancelled() and (error := answering.exception()) is not None:
+        log.error("answer broken", turn=asked.id, error=type(error).__name__, exc_info=error)
 
 
 async def _awaited(doing: Awaitable[None]) -> None:

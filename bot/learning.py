@@ -29,7 +29,9 @@ class Learning:
         """
         scope = where()
         if not (await self._channels.get(scope)).remembers:
-            raise CommandError("switch on first that I remember this channel; then I can learn what was said before")
+            raise CommandError(
+                "first let me remember this channel with `/channel remembers on`; then I can learn what was said before"
+            )
         mine = self._memory.keys.tenant(scope.tenant)
         batch = self._memory.batch()
         new = batch.ask("SADD", mine.learning, scope.conversation, read=bool)

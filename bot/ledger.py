@@ -24,7 +24,7 @@ from bot.delivery.receipts import Receipt
 from bot.records import Attachment, Incoming, Seen
 from memory import turns
 from memory.batch import Answer, Batch
-from memory.keys import EVENT_TTL, NOTE_TTL, Keys
+from memory.keys import EVENT_TTL, Keys
 from memory.records import answer_id
 from memory.scope import Audience, Scope
 
@@ -47,6 +47,7 @@ end
 local answering = redis.call('GET', turn_taking)
 local free = not waiting and (not answering or answering == owner)
 local state = (free or (known[1] == 'answering' and known[2] == owner)) and 'answering' or 'received'
+if known[2] ~= owner then redis.call('HINCRBY', event, 'owners', 1) end
 redis.call('HSET', event, 'state', state, 'owner', owner, 'until', now + lease)
 redis.call('EXPIRE', event, ttl)
 if redis.call('SISMEMBER', paused, ARGV[7]) == 0 then
@@ -168,11 +169,15 @@ class Burst:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What is known of an answer: the messages that it stands in, and what it was made from."""
+    """What is known of an answer: the messages that it stands in, and what it was made from.
+
+    owners: how many processes have had the message in hand.
+    """
 
     state: str
     receipts: tuple[Receipt, ...]
     why: str
+    owners: int = 0
 
 
 class Ledger:
@@ -260,14 +265,6 @@ class Ledger:
         """Ask what is known of the answer to a message."""
         return batch.ask("HGETALL", self._keys.event(scope.tenant, scope.conversation, message), read=_told)
 
-    def note(self, batch: Batch, what: str, of: str, text: str) -> Answer[bool]:
-        """Write something down about a platform."""
-        return batch.ask("SET", self._keys.note(what, of), text, "EX", NOTE_TTL, read=bool)
-
-    def noted(self, batch: Batch, what: str, of: str) -> Answer[str]:
-        """Ask for what was written down."""
-        return batch.ask("GET", self._keys.note(what, of), read=lambda text: text.decode() if text else "")
-
     def unfinished(self, batch: Batch, tenant: str, now: int) -> Answer[list[Incoming]]:
         """Ask for a tenant's messages whose lease ran out before they were answered."""
         return batch.ask("EVAL", _UNFINISHED, 1, self._keys.tenant(tenant).unfinished, now, read=_readable)
@@ -292,7 +289,7 @@ def _told(reply: Mapping[bytes, bytes]) -> Told:
     fields = {name.decode(): value.decode() for name, value in reply.items()}
     numbers = sorted(int(name[5:]) for name in fields if name.startswith("part:"))
     receipts = [Receipt(*json.loads(fields[f"part:{number}"])) for number in numbers]
-    return Told(fields.get("state", ""), tuple(receipts), fields.get("why", ""))
+    return Told(fields.get("state", ""), tuple(receipts), fields.get("why", ""), int(fields.get("owners", 0)))
 
 
 def _payload(incoming: Incoming) -> str:

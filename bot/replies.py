@@ -62,19 +62,21 @@ class Replies:
             log.warning("not delivered", turn=incoming.id, error=str(error))
         except asyncio.CancelledError as error:
             if ANEW not in error.args:
-                await tasks.whole(self._engine.done(incoming))
+                await tasks.whole(self._engine.inbox.done(incoming))
             raise
+        except Exception as error:  # one answer's own fault; people have read that it failed
+            log.error("answer broken", turn=incoming.id, error=type(error).__name__, exc_info=error)
         if said.answered is not None:
             took = said.answered.tokens
             await self._limits.spent(incoming.scope, took.prompt + took.completion)
-        await self._engine.done(incoming)
+        await self._engine.inbox.done(incoming)
         return said.answered
 
     async def _reopened(self, incoming: Incoming) -> tuple[Receipt, ...]:
         """Let a message be answered anew, in the messages where its answer stands."""
         try:
             await self._engine.reopen(incoming)
-            return (await self._engine.told(incoming.scope, incoming.id)).receipts
+            return (await self._engine.inbox.told(incoming.scope, incoming.id)).receipts
         except RedisError as error:
             log.warning("answered anew without the ledger", turn=incoming.id, error=str(error))
             return ()
@@ -115,9 +117,9 @@ class _Receipts:
         self._watch = watch
 
     async def sending(self, part: int, anew: int) -> None:
-        await self._engine.receipt(self._incoming, part, Receipt("", anew, time.time_ns() // 1_000_000))
+        await self._engine.inbox.receipt(self._incoming, part, Receipt("", anew, time.time_ns() // 1_000_000))
 
     async def sent(self, part: int, anew: int, message: str) -> None:
         if message:
             self._watch.shown()
-        await self._engine.receipt(self._incoming, part, Receipt(message, anew))
+        await self._engine.inbox.receipt(self._incoming, part, Receipt(message, anew))

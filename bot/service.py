@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from bot import notices
 from bot.limits import Limits
+from bot.listening import Listening
 from bot.metrics import Metrics
 from bot.notices import Practices
 from bot.presets import Presets
@@ -27,6 +28,7 @@ class Service:
     limits: Limits
     practices: Practices
     metrics: Metrics
+    listening: Listening
     started: float = field(default_factory=time.monotonic)
 
     @property

@@ -32,4 +32,4 @@ async def command() -> None:
         needed.check("redis", health.RedisCheck(bot.memory))
         stack.enter_context(stuck.watched())
         ending = signals.asked_to_end()
-        await running.serve(bot.engine, bot.memory, bot.listening, service, config, ending, needed)
+        await running.serve(bot.engine, bot.memory, service, config, ending, needed)

@@ -80,12 +80,21 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """What the bot is to do in a channel from now on; None: as before. As `bot.channels.Channel`."""
+
+    joins: bool | None = None
+    remembers: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """What a command says, in Markdown, and what it asks of its platform.
 
     listed: the turns that it lists, in order. confirm: what to do if the person says yes. forgotten: what has been
     shown before may be gone by now. ask: a question that is to be answered in front of everybody. chat: what a thread
-    is to be opened about, "" for anything. learn: the channel's past is to be remembered.
+    is to be opened about, "" for anything. switch: what the bot is to do in this channel. learn: what was said in this
+    channel before is to be remembered.
     """
 
     text: str = ""
@@ -98,6 +107,7 @@ class Said:
     file: File | None = None
     ask: str | None = None
     chat: str | None = None
+    switch: Switch | None = None
     learn: bool = False
 
 

@@ -18,6 +18,9 @@ from memory.selection import Place
 from memory.wishes import LONGEST
 
 LISTED = 20  # turns that one listing shows
+FOUND = 10  # turns that a search shows
+SEARCHED = 100  # turns among which a search looks for a person's own
+NOTHING = "Nothing is remembered here yet."
 PREVIEWED = 10  # turns that are shown before they are forgotten
 
 
@@ -34,22 +37,37 @@ async def run(here: Here, rest: str) -> Said:
 
 
 async def list_(here: Here, rest: str) -> Said:
-    """List the latest turns."""
+    """List the latest turns; where others speak too, the person's own."""
+    if here.at is At.CHAT:
+        return await _own(here)
     listing = await here.memory.latest(here.scope, LISTED)
     if not listing.total:
-        return Said("Nothing is remembered here yet.")
+        return Said(NOTHING)
     turns = listing.turns[::-1]
     lines = numbered(told(turn, here.timezone, here.link) for turn in turns)
     return Said(f"The last {len(turns)} of {listing.total:,} turns:\n\n{lines}", listed=named(turns))
+
+
+async def _own(here: Here) -> Said:
+    """List what the person said last, and what was answered to them, wherever that was."""
+    places = await here.memory.find(here.scope, Which(person=here.scope.person))
+    latest = sorted(places, key=lambda one: one.sent_at)[-LISTED:]
+    shown = await here.memory.read(here.scope, latest)
+    if not shown:
+        return Said(NOTHING)
+    lines = numbered(told(turn, here.timezone, here.link) for turn in shown)
+    return Said(f"The last {len(shown)} of {len(places):,} turns of yours:\n\n{lines}", listed=named(shown))
 
 
 async def search(here: Here, words: str) -> Said:
     """Show what memory finds for some words."""
     if not words:
         raise CommandError("say what to search for: `/memory search WORDS`")
-    hits = await here.memory.recall(here.scope, words, anyway=True)
+    hits = await here.memory.recall(here.scope, words, SEARCHED if here.at is At.CHAT else FOUND, anyway=True)
+    if here.at is At.CHAT:
+        hits = [one for one in hits if here.scope.person in (one.turn.person, one.turn.to)][:FOUND]
     text = numbered(found(one, here.timezone, here.link) for one in hits)
-    return Said(text or "Nothing is remembered here yet.", listed=named(one.turn for one in hits))
+    return Said(text or NOTHING, listed=named(one.turn for one in hits))
 
 
 async def show(here: Here, words: str) -> Said:
@@ -149,6 +167,11 @@ async def resume(here: Here, rest: str) -> Said:
     return Said("What you say is remembered again.")
 
 
+async def learn(here: Here, rest: str) -> Said:
+    """Remember what was said in this channel before."""
+    return Said(learn=True)
+
+
 async def retain(here: Here, words: str) -> Said:
     """Tell or change for how long turns are kept."""
     here = replace(here, owner=here.owner or here.manager)
@@ -210,5 +233,6 @@ VERBS = (
     Command("import", "FILE", "turns from a file", import_, at=At.TERMINAL),
     Command("pause", "", "be answered and not remembered", pause),
     Command("resume", "", "be remembered again", resume),
+    Command("learn-channel", "", "remember what was said here before", learn, At.CHAT, manager=True),
     Command("retain", "[DAYS | forever]", "for how long turns are kept", retain, options=(DAYS,)),
 )

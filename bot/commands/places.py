@@ -3,7 +3,8 @@
 import time
 from datetime import timedelta
 
-from bot.commands.base import Here, Said
+from bot.channels import Channel
+from bot.commands.base import Here, Said, Switch
 from bot.errors import CommandError
 from bot.service import Service
 
@@ -29,6 +30,28 @@ async def model(here: Here, name: str) -> Said:
         return Said(f"`{now}` answers here. You may choose from {known}: `/model NAME`.")
     await service.presets.set(here.scope.tenant, llm=None if name.lower() in NONE else name)
     return Said(f"`{service.model if name.lower() in NONE else name}` answers here from now on.")
+
+
+async def channel(here: Here, words: str) -> Said:
+    """Show or change what the bot does unasked in this channel: answer, and remember what is not addressed to it."""
+    service = _service(here)
+    if not words:
+        return Said(does(await service.listening.channels.get(here.scope)))
+    wanted: dict[str, bool] = {}
+    said = words.lower().split()
+    for name, value in zip(said[::2], [*said[1::2], ""], strict=False):
+        if name not in ("joins", "remembers") or value not in ("on", "off"):
+            raise CommandError("say what is to be on or off: `/channel joins on`, `/channel remembers off`")
+        wanted[name] = value == "on"
+    return Said(switch=Switch(**wanted))
+
+
+def does(now: Channel) -> str:
+    """Tell what the bot does in a channel."""
+    return (
+        f"Here I {'answer unasked' if now.joins else 'answer what is addressed to me'}, and remember "
+        f"{'everything that is said' if now.remembers else 'what is said to me'}."
+    )
 
 
 async def usage(here: Here, rest: str) -> Said:

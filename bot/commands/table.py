@@ -81,6 +81,11 @@ async def leave(here: Here, rest: str) -> Said:
 TOPIC = Option("topic", "What it is about")
 QUESTION = Option("question", "What you want to know", required=True)
 APP = Option("app", "Which app looks it up; default: the first one", form="{}:")
+ON_OFF = ("on", "off")
+JOINS = Option("joins", "Whether I answer here unasked", choices=ON_OFF, form="joins {}")
+REMEMBERS = Option(
+    "remembers", "Whether I remember what is not said to me; this is announced", choices=ON_OFF, form="remembers {}"
+)
 NAME = Option("name", "The model's name; nothing lists them, `none` takes the usual one")
 PERSONA = Option("text", "Who the bot is here; nothing shows it, `none` lifts it")
 
@@ -99,6 +104,15 @@ TABLE = (
     Command("new", "", "a fresh start; memory is kept", new, open=True),
     Command("persona", "[TEXT | none]", "who the bot is here", places.persona, At.CHAT, (PERSONA,), manager=True),
     Command("model", "[NAME | none]", "which model answers here", places.model, At.CHAT, (NAME,), manager=True),
+    Command(
+        "channel",
+        "[joins | remembers on | off]",
+        "what I do here unasked",
+        places.channel,
+        At.CHAT,
+        (JOINS, REMEMBERS),
+        manager=True,
+    ),
     Command("usage", "", "what you have used today", places.usage, At.CHAT),
     Command("status", "", "how the bot is doing", places.status, At.CHAT),
     Command("privacy", "", "what is remembered, and how to see and end it", places.privacy, At.CHAT),

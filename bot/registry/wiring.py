@@ -136,7 +136,7 @@ async def serving(
         presets = Presets(registry.objects, registry.models, registry.apps, make)
         bot = await stack.enter_async_context(wiring.bot_with(settings, client, memory, model, presets.app))
         practices = wiring.practices(settings)
-        parts = (presets, registry.apps, prompts, bot.limits, practices, metrics)
+        parts = (presets, registry.apps, prompts, bot.limits, practices, metrics, bot.listening)
         yield bot, Service(settings.name, model.name, *parts)
 
 

@@ -84,10 +84,10 @@ async def test_why_shows_what_was_recalled_with_links(bot, library):
 async def test_who_pauses_is_answered_and_not_remembered(bot, library):
     assert "nothing you say is remembered" in await bot.told(library.general, library.ada, "memory pause")
     await bot.answered(library.general, library.ada, "My PIN is 4711.")
-    assert "4711" not in await bot.told(library.general, library.bob, "memory list")
+    assert "4711" not in await bot.told(library.general, library.ada, "memory list")
     await bot.told(library.general, library.ada, "memory resume")
     await bot.answered(library.general, library.ada, "My dog is called Rex.")
-    assert "Rex" in await bot.told(library.general, library.bob, "memory list")
+    assert "Rex" in await bot.told(library.general, library.ada, "memory list")
 
 
 async def test_regenerate_replaces_the_answer_and_its_turn(bot, library):
@@ -133,6 +133,25 @@ async def test_a_server_has_a_persona_and_a_model_of_its_own(bot, library):
     await bot.told(library.general, library.ada, "persona", {"text": "none"})
     await bot.answered(library.general, library.ada, "Who are you at last?")
     assert "pirate" not in bot.openai.prompts[-1].split("Who are you at last?")[0].split("From memory")[0][:400]
+
+
+async def test_a_channel_is_joined_remembered_and_learned_by_command(bot, library):
+    everyone = library.guild.everyone
+    bot.server.permit(library.guild, everyone, everyone.permissions | Can.MANAGE_GUILD)
+    bot.server.say(library.general, library.bob, "The meeting is at noon in Kyoto.")
+    assert "answer what is addressed" in await bot.told(library.general, library.ada, "channel")
+    assert "`/channel remembers on`" in await bot.told(library.general, library.ada, "memory learn-channel")
+    assert "remember everything" in await bot.told(library.general, library.ada, "channel", {"remembers": "on"})
+    assert any("From now on I remember" in one.text for one in bot.server.said(library.general))
+    assert "begin to learn" in await bot.told(library.general, library.ada, "memory learn-channel")
+    await bot.server.until(lambda: any("I have learned" in one.text for one in bot.server.said(library.general)))
+    lounge = bot.server.channel(library.guild, "lounge")
+    await bot.answered(lounge, library.ada, "Where is the meeting?")
+    assert "noon in Kyoto" in bot.openai.prompts[-1]
+    assert "answer unasked" in await bot.told(lounge, library.ada, "channel", {"joins": "on"})
+    bot.openai.answer = lambda prompt: "Here I am."
+    bot.server.say(lounge, library.bob, "Is anybody here?")
+    await bot.final(lounge, "Here I am.")
 
 
 async def test_lookup_answers_from_a_store_and_status_and_help_tell(bot, library):

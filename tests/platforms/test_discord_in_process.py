@@ -59,7 +59,8 @@ async def bot(
         presets = Presets(registry.objects, registry.models, registry.apps, make)
         engine = Engine(memory, presets.app, Ledger(memory.keys, "test"), name="Lorebot", max_message=100_000)
         limits, practices = Limits(client, memory.keys, Allowance()), Practices("Lorebot")
-        yield engine, Service("Lorebot", model.name, presets, registry.apps, Prompts(), limits, practices, Metrics())
+        parts = (presets, registry.apps, Prompts(), limits, practices, Metrics(), Listening(memory, "test"))
+        yield engine, Service("Lorebot", model.name, *parts)
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def simcord_bot(bot: Bot, memory: Memory) -> Client:
     intents = discord.Intents.default()
     intents.message_content = True
     engine, service = bot
-    return Client(engine, memory, Listening(memory, "test"), service, Settings(), intents, burst=0)
+    return Client(engine, memory, service, Settings(), intents, burst=0)
 
 
 class Library:

@@ -12,17 +12,19 @@ import discord
 import structlog
 
 from bot import admission
+from bot.channels import Channel
 from bot.commands import table
-from bot.commands.base import At, Command, Here, Named, Said
+from bot.commands.base import At, Command, Here, Named, Said, Switch
+from bot.commands.places import does
 from bot.conversation import Asked
 from bot.delivery.mentions import quiet_on_discord
 from bot.delivery.parts import DISCORD
 from bot.delivery.split import split
 from bot.engine import Engine
-from bot.errors import ModelError
-from bot.platforms.discord import buttons, dialogs
+from bot.errors import CommandError, DeliveryError, ModelError
+from bot.platforms.discord import buttons, channels, dialogs, past
 from bot.platforms.discord.audience import roles, scope
-from bot.platforms.discord.outlet import NOBODY, partial
+from bot.platforms.discord.outlet import LOST, NOBODY, partial
 from bot.platforms.discord.talks import Talks
 from bot.records import Answered, Incoming, Seen, Tokens
 from bot.service import Service
@@ -71,7 +73,10 @@ class Desk:
             here = self._here(interaction)
             if command.name == "why":
                 here = replace(here, last=await self._last(here))
-            await self._tell(interaction, await table.carried_out(command, here, words))
+            said = await table.carried_out(command, here, words)
+            if said.switch is not None or said.learn:
+                said = await self._changed(interaction, said)
+            await self._tell(interaction, said)
 
     async def ask(self, interaction: discord.Interaction, question: str, context: tuple[Seen, ...] = ()) -> None:
         """Ask in front of everybody: the question becomes a message, and that is answered like any other."""
@@ -102,7 +107,7 @@ class Desk:
             here = self._here(interaction).scope
             mine = interaction.client.user is not None and message.author.id == interaction.client.user.id
             asked = await self._asked(here, message) if mine else str(message.id)
-            ids = [answer_id(asked)] if mine else [(await self._engine.burst(here, asked)).first]
+            ids = [answer_id(asked)] if mine else [(await self._engine.inbox.burst(here, asked)).first]
             moderates = interaction.guild is not None and interaction.permissions.manage_messages
             whose = Operator(here.tenant) if moderates else here
             which = Which(
@@ -126,13 +131,24 @@ class Desk:
         await interaction.response.defer()
         place = _place(interaction.channel)
         here = scope(place, asker, narrow=self._narrow)
-        turn = await self._memory.get(here, str(message))
-        if turn is None:
-            await interaction.followup.send("I do not remember what was asked any more.", ephemeral=True)
+        asked = await self._as_asked(here, str(message))
+        if asked is None:
+            await interaction.followup.send("I can't find any more what was asked.", ephemeral=True)
             return
-        incoming = Incoming(turn.id, here, turn.author, turn.text, turn.sent_at, self._settings.timezone)
-        if not self._talks.take(Asked(incoming, partial(place, message), anew=True), place):
+        if not self._talks.take(replace(asked, anew=True), place):
             await interaction.followup.send(BUSY, ephemeral=True)
+
+    async def _as_asked(self, here: Scope, message: str) -> Asked | None:
+        """Return what was asked, as memory and Discord know it; None where either does not any more."""
+        try:
+            turn = await self._memory.get(here, message)
+            if turn is None:
+                return None
+            incoming = Incoming(turn.id, here, turn.author, turn.text, turn.sent_at, self._settings.timezone)
+            return await self._talks.found(incoming)
+        except (LoreError, discord.HTTPException, *LOST) as error:
+            log.info("not found again", turn=message, error=type(error).__name__)
+            return None
 
     async def why(self, interaction: discord.Interaction, message: int) -> None:
         """Show why the answer to a message says what it says."""
@@ -219,7 +235,7 @@ class Desk:
 
     async def _explained(self, here: Here, message: str) -> Answered | None:
         """Return an answer with what it was made from: what has been forgotten since is not told any more."""
-        told = await self._engine.told(here.scope, message)
+        told = await self._engine.inbox.told(here.scope, message)
         if not told.why:
             return None
         known = read_why(told.why)
@@ -232,6 +248,35 @@ class Desk:
             if (one.conversation, one.turn) in turns
         ]
         return Answered("", message, known.model, tuple(recalled), (), Tokens(known.prompt, known.completion, 0))
+
+    async def _changed(self, interaction: discord.Interaction, wanted: Said) -> Said:
+        """Switch on or off what the bot does in a channel, or begin to learn its past."""
+        channel = interaction.client.get_channel(interaction.channel_id or 0)
+        listening, me = self._service.listening, interaction.client.user
+        if not isinstance(channel, past.Readable) or me is None:
+            return Said("That can be said in a channel of a server.")
+        try:
+            if wanted.switch is not None:
+                return Said(does(await self._switched(channel, interaction.user, wanted.switch)))
+            report = past.Shown(channel, self._settings.timezone)
+            begun = await past.learn(listening, channel, me, self._settings.name, report)
+        except CommandError as error:
+            return Said(f"{error}.")
+        except DeliveryError as error:
+            return Said(f"That did not work: {error}.")
+        return Said("I begin to learn what was said here." if begun else "I am learning that already.")
+
+    async def _switched(self, channel: past.Readable, by: discord.User | discord.Member, wanted: Switch) -> Channel:
+        listening = self._service.listening
+        now = await listening.channels.get(scope(channel, by.id))
+        if wanted.joins is not None:
+            now = await channels.join(listening, channel, by, wanted.joins)
+        if wanted.remembers:
+            reads = self._settings.discord_message_content
+            now = await channels.remember(listening, channel, by, reads=reads)
+        elif wanted.remembers is False:
+            now = await channels.remember_no_more(listening, channel, by)
+        return now
 
     async def _asked(self, here: Scope, message: discord.Message) -> str:
         """Return the message that one of ours answers."""

@@ -9,7 +9,6 @@ import discord.http
 from bot.engine import Engine
 from bot.errors import PlatformLost, Unconfigured
 from bot.health import Health
-from bot.listening import Listening
 from bot.platforms.discord.client import Client
 from bot.platforms.discord.connecting import online
 from bot.platforms.discord.watchdog import Watchdog
@@ -37,7 +36,6 @@ def token(settings: Settings) -> str:
 async def serve(
     engine: Engine,
     memory: Memory,
-    listening: Listening,
     service: Service,
     settings: Settings,
     ending: asyncio.Event,
@@ -53,7 +51,7 @@ async def serve(
         discord.http.Route.BASE = settings.discord_api.rstrip("/")
     intents = discord.Intents.default()
     intents.message_content = settings.discord_message_content
-    client = Client(engine, memory, listening, service, settings, intents)
+    client = Client(engine, memory, service, settings, intents)
     health.check("discord", client)
     service.metrics.serves("discord", client.sockets, lambda: client.conversations)
     running = asyncio.create_task(online(client, secret, settings))
@@ -62,7 +60,7 @@ async def serve(
     stopping = asyncio.create_task(ending.wait())
     tasks = (running, watching, beside, stopping)
     try:
-        async with listening:
+        async with service.listening:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for one in (watching, beside):
                 if one.done():

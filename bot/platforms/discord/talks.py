@@ -9,7 +9,7 @@ import discord
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from bot.conversation import BURST, Asked, Conversation
+from bot.conversation import BURST, Asked, Conversation, Conversations
 from bot.delivery.mentions import quiet_on_discord
 from bot.delivery.parts import DISCORD
 from bot.delivery.stream import Style
@@ -39,9 +39,8 @@ class Talks:
         self._client = client
         self._engine = engine
         self._settings = settings
-        self._burst = burst
         self._replies = Replies(engine, STYLE, service.limits, service.metrics)
-        self._going_on: dict[int, Conversation] = {}
+        self._going_on = Conversations(engine, burst)
 
     def __len__(self) -> int:
         """Count the conversations that are going on."""
@@ -49,39 +48,44 @@ class Talks:
 
     def of(self, channel: int) -> Conversation | None:
         """Return what is being asked in a channel, if anything."""
-        return self._going_on.get(channel)
+        return self._going_on.of(str(channel))
 
     def take(self, asked: Asked, channel: "discord.abc.MessageableChannel", *, anyway: bool = False) -> bool:
         """Take in what is to be answered in a channel; False where too much waits there already, unless anyway."""
-        if channel.id not in self._going_on:
-            typing = asyncio.create_task(_typing(channel))
-
-            def over() -> None:
-                typing.cancel()
-                self._going_on.pop(channel.id, None)
-
-            self._going_on[channel.id] = Conversation(
-                self._engine, lambda one: self._answer(one, channel), over, self._burst
-            )
-        return self._going_on[channel.id].take(asked, anyway=anyway)
+        return self._going_on.take(
+            str(channel.id),
+            asked,
+            lambda one: self._answer(one, channel),
+            lambda: _typing(channel),
+            anyway=anyway,
+        )
 
     async def take_up(self, incoming: Incoming) -> None:
-        """Take in what an earlier process was asked; it may say something else by now, or be gone."""
+        """Take in what an earlier process was asked, unless it is gone."""
         try:
-            here = int(incoming.scope.conversation)
-            channel = self._client.get_channel(here) or await self._client.fetch_channel(here)
-            message = await partial(channel, int(incoming.id)).fetch()  # type: ignore[arg-type]
-            burst = await self._engine.burst(incoming.scope, incoming.id)
+            asked = await self.found(incoming)
         except (discord.NotFound, discord.Forbidden):
-            await self._engine.gone(incoming)
-            return
+            await self._engine.inbox.gone(incoming)
         except (discord.HTTPException, *LOST, LoreError) as error:  # it is looked for again
             log.warning("not taken up", turn=incoming.id, error=type(error).__name__)
-            return
-        if not burst.others and str(message.author.id) == incoming.scope.person:
+        else:
+            self.take(asked, asked.origin.channel, anyway=True)
+
+    async def found(self, incoming: Incoming) -> Asked:
+        """Return what was asked as it is on Discord now: it may say something else, and others may read it.
+
+        Raises discord.HTTPException, LOST, RedisError.
+        """
+        here = int(incoming.scope.conversation)
+        channel = self._client.get_channel(here) or await self._client.fetch_channel(here)
+        message = await partial(channel, int(incoming.id)).fetch()  # type: ignore[arg-type]
+        person = int(incoming.scope.person)
+        incoming = replace(incoming, scope=scope(message.channel, person, narrow=incoming.scope.narrow))
+        burst = await self._engine.inbox.burst(incoming.scope, incoming.id)
+        if not burst.others and message.author.id == person:
             assert self._client.user is not None
             incoming = replace(incoming, text=intake.words(message, self._client.user))
-        self.take(Asked(incoming, message), message.channel, anyway=True)
+        return Asked(incoming, message)
 
     def incoming(self, message: discord.Message, text: str) -> Incoming:
         """Return a message as the engine takes it."""
@@ -101,9 +105,9 @@ class Talks:
         Raises LoreError.
         """
         incoming = self.incoming(message, text)
-        burst = await self._engine.burst(incoming.scope, incoming.id)
+        burst = await self._engine.inbox.burst(incoming.scope, incoming.id)
         if burst.first != incoming.id:
-            burst = await self._engine.burst(incoming.scope, burst.first)
+            burst = await self._engine.inbox.burst(incoming.scope, burst.first)
         messages = [message]
         if burst.others:
             found = [await self._found(message, one) for one in (burst.first, *burst.others)]
@@ -114,11 +118,7 @@ class Talks:
 
     async def drain(self, seconds: float) -> None:
         """Wait for what is being answered, so many seconds at most, and stop the rest."""
-        running = [one.task for one in self._going_on.values()]
-        if running:
-            await asyncio.wait(running, timeout=seconds)
-        for one in list(self._going_on.values()):
-            await one.stop()
+        await self._going_on.drain(seconds)
 
     async def _answer(self, asked: Asked, channel: "discord.abc.MessageableChannel") -> None:
         message = asked.origin
