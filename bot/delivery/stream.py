@@ -34,6 +34,10 @@ ANEW = "anew"  # said to `Task.cancel`: the reply is made anew, so nothing is wr
 SORRY = "Something went wrong with this answer."
 
 
+class LeftAlone(Exception):
+    """Raised by the pieces of a reply that is another's to show by now: nothing more is written to it."""
+
+
 class Controls(Enum):
     """What people may do with a message of a reply."""
 
@@ -167,6 +171,8 @@ async def show(
 
 def _mark(error: BaseException, turn: str, style: Style) -> str | None:
     """Return what stands below a reply that did not come to its end; None where it is left as it is."""
+    if isinstance(error, LeftAlone):
+        return None
     if isinstance(error, asyncio.CancelledError):
         return None if ANEW in error.args else style.stopped
     return f"{error.calm if isinstance(error, ModelError) else SORRY} (turn {turn})"
