@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import structlog
 
@@ -11,7 +11,7 @@ from bot import stopwatch
 from bot.conversation import Asked
 from bot.delivery.pace import Paces, SystemClock
 from bot.delivery.receipts import Receipt
-from bot.delivery.stream import ANEW, SORRY, Outlet, Style, show
+from bot.delivery.stream import ANEW, SORRY, LeftAlone, Outlet, Style, show
 from bot.engine import Engine
 from bot.errors import DeliveryError, MessageTooLong, ModelError
 from bot.limits import Limits
@@ -44,7 +44,7 @@ class Replies:
         incoming, already = asked.incoming, asked.already
         if asked.anew:
             already = await self._reopened(incoming)
-        said = _Said(self._style)
+        said = _Said(self._style, stands=bool(already))
         platform = incoming.scope.tenant.partition(":")[0]
         try:
             with stopwatch.answering(self._metrics, platform, incoming.id, channel=channel) as watch:
@@ -53,7 +53,8 @@ class Replies:
                     aclosing(said.pieces(events)) as pieces,  # type: ignore[type-var]
                 ):
                     pace, receipts = self._paces.of(channel), _Receipts(self._engine, incoming, watch)
-                    await show(pieces, outlet, incoming.id, self._style, pace, already, receipts)
+                    with suppress(LeftAlone):
+                        await show(pieces, outlet, incoming.id, self._style, pace, already, receipts)
                 if said.answered is not None:
                     watch.answered(said.answered)
         except (ModelError, MessageTooLong) as error:
@@ -85,14 +86,21 @@ class Replies:
 class _Said:
     """The pieces of a reply out of the engine's events, and how it ended."""
 
-    def __init__(self, style: Style) -> None:
+    def __init__(self, style: Style, *, stands: bool) -> None:
+        """stands: parts of the reply stand there already."""
         self._style = style
+        self._stands = stands
         self.answered: Answered | None = None
 
     async def pieces(self, events: AsyncIterator[Event]) -> AsyncIterator[str]:
-        """Yield what is shown; the engine keeps the conversation until all of it is."""
+        """Yield what is shown; the engine keeps the conversation until all of it is.
+
+        Raises LeftAlone where the engine has nothing to do, for what stands there is the answer by now.
+        """
         notices: list[str] = []
+        begun = False
         async for event in events:
+            begun = True
             match event:
                 case Piece(text):
                     yield text
@@ -101,6 +109,8 @@ class _Said:
                 case Answered():
                     self.answered = event
                     break
+        if self._stands and not begun:
+            raise LeftAlone
         for notice in notices:
             yield f"\n{self._style.aside.format(notice)}"
         if self.answered is not None and self.answered.status in (Status.CANCELLED, Status.BROKEN):

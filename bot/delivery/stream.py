@@ -22,6 +22,7 @@ from bot.delivery.parts import Limit, Part
 from bot.delivery.receipts import Receipt, Receipts
 from bot.delivery.split import closed, rest, split
 from bot.errors import DeliveryError, DeliveryRefused, MessageLost, ModelError, SlowDown
+from bot.models.tokens import readable
 from memory import tasks
 
 log = structlog.get_logger()
@@ -32,6 +33,10 @@ SENT_ANEW = 2  # times for one part; whoever deletes it more often does not want
 ANEW = "anew"  # said to `Task.cancel`: the reply is made anew, so nothing is written to this one
 QUIET = "quiet"  # the same: whoever reads it has stopped it where nothing may be written any more
 SORRY = "Something went wrong with this answer."
+
+
+class LeftAlone(Exception):
+    """Raised by the pieces of a reply that is another's to show by now: nothing more is written to it."""
 
 
 class Controls(Enum):
@@ -167,6 +172,8 @@ async def show(
 
 def _mark(error: BaseException, turn: str, style: Style) -> str | None:
     """Return what stands below a reply that did not come to its end; None where it is left as it is."""
+    if isinstance(error, LeftAlone):
+        return None
     if isinstance(error, asyncio.CancelledError):
         return None if {ANEW, QUIET} & set(error.args) else style.stopped
     return f"{error.calm if isinstance(error, ModelError) else SORRY} (turn {turn})"
@@ -216,8 +223,8 @@ class _Reply:
         return [sent.id for sent in self._sent if sent.id is not None]
 
     def add(self, piece: str) -> None:
-        """Take in what comes next."""
-        self._said.append(piece)
+        """Take in what comes next; half a character, which no platform takes, is a question mark."""
+        self._said.append(readable(piece))
         self._changed.set()
 
     def end(self, mark: str = "") -> None:

@@ -71,6 +71,12 @@ async def test_thinking_is_shown_at_once_until_there_are_words(clock, pace):
     assert outlet.calls == [(0.0, "send", "…"), (5.0, "edit", "Paris.")]
 
 
+async def test_half_a_character_is_shown_as_a_question_mark(clock, pace):
+    outlet = Postbox(clock)
+    await show(aiter(Model(clock, "Rex \ud83d", "!")), outlet, "t", PLAIN, pace)
+    assert outlet.shown == ["Rex ?!"]
+
+
 async def test_nothing_said_leaves_nothing(clock, pace):
     outlet = Postbox(clock)
     assert await show(aiter(Model(clock)), outlet, "t", Style(Limit(2000), thinking="…"), pace) == []

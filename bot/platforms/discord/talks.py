@@ -18,7 +18,7 @@ from bot.engine import Engine
 from bot.platforms.discord import attachments as attached
 from bot.platforms.discord import buttons, intake
 from bot.platforms.discord.audience import scope
-from bot.platforms.discord.outlet import Outlet, partial
+from bot.platforms.discord.outlet import LOST, Outlet, partial
 from bot.records import Attachment, Incoming
 from bot.replies import Replies
 from bot.service import Service
@@ -68,7 +68,7 @@ class Talks:
             asked = await self.found(incoming)
         except (discord.NotFound, discord.Forbidden):
             await self._engine.inbox.gone(incoming)
-        except (discord.HTTPException, OSError, LoreError) as error:  # it is looked for again
+        except (discord.HTTPException, *LOST, LoreError) as error:  # it is looked for again
             log.warning("not taken up", turn=incoming.id, error=type(error).__name__)
         else:
             self.take(asked, asked.origin.channel, anyway=True)
@@ -76,7 +76,7 @@ class Talks:
     async def found(self, incoming: Incoming) -> Asked:
         """Return what was asked as it is on Discord now: it may say something else, and others may read it.
 
-        Raises discord.HTTPException, OSError, RedisError.
+        Raises discord.HTTPException, LOST, RedisError.
         """
         here = int(incoming.scope.conversation)
         channel = self._client.get_channel(here) or await self._client.fetch_channel(here)
@@ -165,6 +165,6 @@ class Talks:
 async def _typing(channel: "discord.abc.MessageableChannel") -> None:
     """Show that something is being written, until cancelled."""
     while True:
-        with suppress(discord.HTTPException, OSError):
+        with suppress(discord.HTTPException, *LOST):
             await channel._state.http.send_typing(channel.id)
         await asyncio.sleep(TYPING)
