@@ -144,6 +144,10 @@ class Conversation:
         await tasks.ended(self._answering)
         return True
 
+    async def stop_answering(self) -> bool:
+        """Stop the answer that is being made; False where there is none."""
+        return self._current is not None and await self.stop_answer(self._current.id)
+
     async def quiet(self) -> None:
         """Stop the answer that is being made, and write nothing more to it."""
         if self._answering is not None:

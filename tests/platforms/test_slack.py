@@ -1,7 +1,6 @@
 """The unmodified `lorebot slack` in a process, between a small Slack, a small OpenAI and an embedded Redis."""
 
 import asyncio
-import json
 import signal
 import tempfile
 from collections.abc import AsyncIterator
@@ -158,13 +157,13 @@ async def test_where_a_guest_reads_along_nothing_from_elsewhere_is_recalled(app,
 
 
 async def test_a_channel_made_private_is_closed_for_the_next_recall(app, office):
-    ask(app, office.general, office.ada, "The party is in Kyoto.")
+    ask(app, office.general, office.ada, "The wedding is in Osaka.")
     await app.final(office.general, "Rex!")
     app.server.make_private(office.general, office.ada)
     app.openai.answer = lambda prompt: "No idea."
-    ask(app, office.lounge, office.bob, "Where is the party?")
+    ask(app, office.lounge, office.bob, "Where is the wedding?")
     await app.final(office.lounge, "No idea.")
-    assert "Kyoto" not in app.openai.prompts[-1]
+    assert "Osaka" not in app.openai.prompts[-1]
 
 
 async def test_nobody_is_called_by_the_model(app, office):
@@ -206,11 +205,35 @@ async def test_an_edited_question_is_answered_anew_and_a_deleted_one_forgotten(a
 async def test_stop_stops_the_model_and_regenerate_makes_another_answer(app, office):
     """Complaint: no way to stop an answer."""
     app.openai.let_go, app.openai.first = asyncio.Event(), "It was "
-    ask(app, office.general, office.ada, "Tell me a story.")
+    asked = ask(app, office.general, office.ada, "Tell me a story.")
     await app.server.until(lambda: app.openai.busy and app.server.said(office.general))
-    app.openai.let_go = None
-    (answer,) = app.server.said(office.general)
-    await app.server.until(lambda: "Rex!" in answer.text or answer.buttons or not app.openai.busy)
+    app.server.say(office.general, office.ada, "!stop", thread=asked)
+    await app.server.until(lambda: app.openai.busy == 0)
+    (answer,) = await app.server.replied(office.general)
+    await app.server.until(lambda: "(stopped)" in answer.text)
+    dm = app.server.dm(office.bob)
+    app.server.say(dm, office.bob, "Tell me a story.")
+    await app.server.until(lambda: app.openai.busy and app.server.said(dm) and "Stop" in app.server.said(dm)[0].buttons)
+    app.server.press(app.server.said(dm)[0], office.bob, "Stop")
+    await app.server.until(lambda: app.openai.busy == 0)
+    app.openai.let_go, app.openai.first = None, ""
+    await app.server.until(lambda: "Regenerate" in app.server.said(dm)[0].buttons)
+    app.server.press(app.server.said(dm)[0], office.bob, "Regenerate")
+    await app.final(dm, "Rex!")
+    assert len(app.server.said(dm)) == 1
+
+
+async def test_in_the_agent_view_a_session_is_stopped_and_nothing_more_is_written_to_it(app, office):
+    app.openai.let_go, app.openai.first = asyncio.Event(), "It was "
+    dm = app.server.dm(office.ada)
+    app.server.open_dm(office.ada)
+    await app.server.until(lambda: app.server.prompts(dm))
+    first = app.server.say(dm, office.ada, "Tell me a story.")
+    app.server.say(dm, office.ada, "In this thread, please.", thread=first)
+    await app.server.until(lambda: any(one.streaming for one in app.server.said(dm)))
+    app.server.stop(first, office.ada)
+    await app.server.until(lambda: app.openai.busy <= 1)
+    app.openai.let_go, app.openai.first = None, ""
 
 
 async def test_commands_answer_whoever_gives_them_alone(app, office):
@@ -246,9 +269,9 @@ async def test_the_home_shows_and_forgets_ones_own_memory(app, office):
     await app.final(office.general, "Rex!")
     app.server.open_home(office.ada)
     await app.server.until(lambda: app.server.home_view(office.ada))
-    assert "My dog is called Rex." in json.dumps(app.server.home_view(office.ada).blocks)
+    assert "My dog is called Rex." in app.server.home_view(office.ada).shown
     app.server.press(app.server.home_view(office.ada), office.ada, "Don't remember me")
-    await app.server.until(lambda: "Remember me again" in json.dumps(app.server.home_view(office.ada).blocks))
+    await app.server.until(lambda: "Remember me again" in app.server.home_view(office.ada).buttons)
     app.server.press(app.server.home_view(office.ada), office.ada, "Remember me again")
 
 

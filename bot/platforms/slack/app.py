@@ -216,6 +216,12 @@ class SlackApp:
     async def _commanded(self, where: Place, line: str) -> bool:
         """Carry out `!command words`; slash commands don't work in threads. False where it is none."""
         name, _, rest = line.partition(" ")
+        if name == "stop":  # a message that is being streamed has no buttons
+            conversation = where.channel if where.thread is None else f"{where.channel}:{where.thread}"
+            talk = self._talks.at(where.workspace.team, conversation)
+            if talk is None or not await talk.stop_answering():
+                await where.tell("There is nothing to stop.", [])
+            return True
         command = slashes.meant(name)
         if command is None:
             return False

@@ -60,7 +60,11 @@ class Outlet:
         self._nonces: dict[str, str] = {}
 
     async def send(self, text: str, nonce: str, controls: Controls = Controls.NONE) -> str:
-        """Post a message, or begin to stream one."""
+        """Post a message, or begin to stream one; the parts before it are whole."""
+        for one, (said, _) in list(self._streaming.items()):
+            del self._streaming[one]
+            if not await self._stopped(one, "", Controls.NONE):
+                await self._update(one, said, Controls.NONE)
         if self._streams and controls is not Controls.DONE:
             try:
                 with told():
@@ -114,6 +118,9 @@ class Outlet:
                     return
         else:
             await self._stopped(message, "", controls)  # an earlier process may have been streaming it
+        await self._update(message, text, controls)
+
+    async def _update(self, message: str, text: str, controls: Controls) -> None:
         with told():
             await self._client.chat_update(
                 channel=self._channel,
