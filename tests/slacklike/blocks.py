@@ -75,7 +75,7 @@ def _words(block: Json) -> str:
     if kind == "rich_text":
         return "".join(_rich(item) for item in walk(block["elements"]))
     parts = [block.get("text"), block.get("label"), *(block.get("fields") or [])]
-    parts += [one if "text" not in one else one["text"] for one in block.get("elements") or [] if "type" in one]
+    parts += [one.get("text", one) for one in block.get("elements") or [] if "type" in one]
     parts.append((block.get("accessory") or {}).get("text"))
     return " ".join(_plain(part) for part in parts if part)
 

@@ -39,7 +39,8 @@ class Bot:
 
     def ready(self) -> None:
         """Take what no test listens to; bolt leaves unacknowledged what nobody handles."""
-        for kind in (self.app.event, self.app.action, self.app.view, self.app.command, self.app.shortcut):
+        app = self.app
+        for kind in (app.event, app.action, app.view, app.view_closed, app.command, app.shortcut):
             kind(re.compile(".*"))(acknowledge)
 
     def of(self, name: str) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from tests.slacklike.deliveries import EVENT, INTERACTION, NO_RETRY, Attempt, De
 from tests.slacklike.records import Json
 from tests.slacklike.rules import Rules
 
+CHALLENGE = "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
 
@@ -47,7 +48,7 @@ class HttpMode:
     async def verify(self, url: str) -> str:
         """Do what the settings page does when a request URL is entered; return what the app answered."""
         self.url = url
-        asked = {"token": "verification", "challenge": "3eZbrw1a", "type": "url_verification"}
+        asked = {"token": "verification", "challenge": CHALLENGE, "type": "url_verification"}
         _, kind, said = await self.post(json.dumps(asked))
         return str(json.loads(said)["challenge"]) if kind == JSON else said
 

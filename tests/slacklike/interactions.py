@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,7 @@ class Interaction:
     thread_ts: str = ""
     said: list[Message] = field(default_factory=list)  # what came back, by the answer or by response_url
     uses: int = 0
+    refused: str = ""  # what Slack would not show of the answer
 
     @property
     def answered(self) -> bool:
@@ -166,26 +168,38 @@ class Interactions:
         await interaction.delivery.over.wait()
         answer = interaction.delivery.answer
         if answer and (answer.get("text") or answer.get("blocks")):
-            self._say(interaction, answer)
+            self._shown_or_refused(interaction, lambda: self._say(interaction, answer))
 
     async def _submitted(self, interaction: Interaction, view: View) -> None:
         """Close the modal, or do what the app answered."""
         await interaction.delivery.over.wait()
         if not interaction.answered:
             return
+        self._shown_or_refused(interaction, lambda: self._follow(interaction, view))
+
+    def _follow(self, interaction: Interaction, view: View) -> None:
+        """Do with a modal what its submission was answered with; it closes when that says nothing."""
         answer = interaction.delivery.answer or {}
         action = answer.get("response_action")
+        if action in ("update", "push"):
+            check_view(answer.get("view"), self.world.rules, kind="modal")
         if action == "errors":
             view.errors = answer["errors"]
-        elif action in ("update", "push"):
-            check_view(answer["view"], self.world.rules, kind="modal")
-            self.views.change(view, answer["view"]) if action == "update" else self.views.open(
-                interaction.person, answer["view"], over=view
-            )
+        elif action == "update":
+            self.views.change(view, answer["view"])
+        elif action == "push":
+            self.views.open(interaction.person, answer["view"], over=view)
         elif action == "clear":
             self.views.clear(interaction.person)
         else:
             self.views.pop(view)
+
+    @staticmethod
+    def _shown_or_refused(interaction: Interaction, show: Callable[[], None]) -> None:
+        try:
+            show()
+        except Refused as refused:
+            interaction.refused = refused.error
 
     def _say(self, interaction: Interaction, body: Json) -> None:
         """Post, replace or delete as a response says: to the person alone unless it says in_channel."""

@@ -30,8 +30,8 @@ class AgentMethods:
         if status not in STATUSES:
             raise bad_arguments("status must be one of active, processing, suspended, closed")
         channel = self._channel(call)
-        new = (channel.id, str(call.args.get("thread_ts"))) not in self.world.sessions
         session = self._session(call, channel)
+        new = not session.history
         title = str(call.args.get("title") or "")
         if len(title) > TITLE:
             raise bad_arguments(f"title must be less than {TITLE + 1} characters")
@@ -49,10 +49,9 @@ class AgentMethods:
         title = str(call.args.get("title") or "")
         if not 0 < len(title) <= TITLE:
             raise bad_arguments(f"title must be 1 to {TITLE} characters")
-        channel = self._channel(call)
-        if (channel.id, str(call.args.get("thread_ts"))) not in self.world.sessions:
+        session = self._session(call, self._channel(call))
+        if not session.history:
             raise Refused("session_not_found")
-        session = self._session(call, channel)
         session.title = title
         return {"title": title}
 

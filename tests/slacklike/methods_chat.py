@@ -154,5 +154,3 @@ def markdown(text: str) -> Json:
 def identified(blocks: list[Json]) -> list[Json]:
     """Give every block an id that has none, as Slack does."""
     return [block if block.get("block_id") else block | {"block_id": f"b{at}"} for at, block in enumerate(blocks)]
-
-

@@ -75,7 +75,9 @@ class PlaceMethods:
             if any(person.bot_id for person in people):
                 raise Refused("cannot_dm_bot")
             channel = self.world.between(kind, *people, call.install.bot)
-        return {"channel": payloads.channel(channel, call.install.bot) if call.flag("return_im") else {"id": channel.id}}
+        return {
+            "channel": payloads.channel(channel, call.install.bot) if call.flag("return_im") else {"id": channel.id}
+        }
 
     def join(self, call: Call) -> Json:
         channel = self.world.find(call.install, call.args.get("channel"))

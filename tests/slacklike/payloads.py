@@ -87,7 +87,7 @@ def message(one: Message, app_id: str, address: str, *, metadata: bool = True) -
         "files": [in_message(item, one.channel, address) for item in one.files],
         "thread_ts": one.thread_ts,
         "metadata": one.metadata if metadata else None,
-        "client_msg_id": "" if one.by_app or one.subtype else f"00000000-0000-4000-8000-{one.ts.replace('.', '')[-12:]}",
+        "client_msg_id": "" if one.by_app or one.subtype else f"0000-{one.ts.replace('.', '')}",
         "reactions": [{"name": name, "users": ids, "count": len(ids)} for name, ids in one.reactions.items()],
     }
     data |= {name: value for name, value in optional.items() if value}

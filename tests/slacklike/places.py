@@ -75,7 +75,9 @@ class Places:
 
     def remove(self, channel: Channel, by: Person) -> None:
         """Delete a channel with all that was said."""
-        self._tell(channel, self._named(channel, "deleted"), {**_by(channel, by), "actor_id": by.id}, members_only=False)
+        self._tell(
+            channel, self._named(channel, "deleted"), {**_by(channel, by), "actor_id": by.id}, members_only=False
+        )
         channel.deleted = True
 
     def become(self, person: Person, *, guest: Guest | None = None, deleted: bool | None = None) -> None:
@@ -116,5 +118,3 @@ class Places:
 
 def _by(channel: Channel, by: Person) -> Json:
     return {"channel": channel.id, "user": by.id}
-
-

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from aiohttp import web
 
 from tests.slacklike.deliveries import Deliveries
-from tests.slacklike.http_mode import HttpMode
+from tests.slacklike.http_mode import CHALLENGE, HttpMode
 from tests.slacklike.installs import App
 from tests.slacklike.interactions import Interactions
 from tests.slacklike.methods_agents import AgentMethods
@@ -116,11 +116,21 @@ class SlackLike:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process is told to be this app."""
+        """What a process is told to be this app in Socket Mode, in one workspace."""
         return {
             "SLACK_API_URL": self.url,
             "SLACK_BOT_TOKEN": self.bot_token,
             "SLACK_APP_TOKEN": self.app.token,
+        }
+
+    @property
+    def http_environment(self) -> dict[str, str]:
+        """What a process is told to be this app over HTTP, in many workspaces.
+
+        With SLACK_CLIENT_ID and SLACK_CLIENT_SECRET in its environment slack-bolt does OAuth, unless told otherwise.
+        """
+        return {
+            "SLACK_API_URL": self.url,
             "SLACK_SIGNING_SECRET": self.app.signing_secret,
             "SLACK_CLIENT_ID": self.app.client_id,
             "SLACK_CLIENT_SECRET": self.app.client_secret,
@@ -129,7 +139,7 @@ class SlackLike:
     async def serve_http(self, url: str) -> None:
         """Deliver to a request URL from now on, once it has answered the challenge; raises ValueError."""
         answered = await self.http_mode.verify(url)
-        if answered != "3eZbrw1a":
+        if answered != CHALLENGE:
             raise ValueError(f"{url} did not answer with the challenge")
         self.deliveries.outlet = self.http_mode
 

@@ -144,8 +144,7 @@ class SocketMode:
         return ""
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        expires = self._tickets.pop(request.query.get("ticket", ""), 0.0)
-        if self.shut or time.monotonic() > expires:
+        if self.shut or time.monotonic() > self._tickets.pop(request.query.get("ticket", ""), 0.0):
             self._note("turned away")
             return web.Response(status=503 if self.shut else 408)
         response = web.WebSocketResponse(autoping=False, max_msg_size=0)

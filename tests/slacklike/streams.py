@@ -76,8 +76,8 @@ class Streams:
 
         The session's status stays until the app changes it. Raises LookupError when nothing shows the button.
         """
-        session = self.world.session(channel, thread_ts)
-        if session.status != "processing":
+        session = self.world.sessions.get((channel.id, thread_ts))
+        if session is None or session.status != "processing":
             raise LookupError("there is no Stop button where nothing is being processed")
         stopped = [message for message in channel.replies(thread_ts) if message.streaming]
         for message in stopped:
@@ -144,9 +144,9 @@ class Streams:
 
 def settle(message: Message, rules: Rules) -> None:
     """Let a stream expire whose time is over: it ends however active it is."""
-    if message.stream is not None and message.streaming:
-        if time.monotonic() - message.stream.started > rules.stream_life:
-            message.stream.state = "expired"
+    stream = message.stream
+    if stream is not None and message.streaming and time.monotonic() - stream.started > rules.stream_life:
+        stream.state = "expired"
 
 
 def _text(chunk: Any) -> str:

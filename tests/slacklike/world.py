@@ -63,7 +63,9 @@ class World:
         self.people[person.id] = person
         return person
 
-    def channel(self, name: str, *members: Person, private: bool = False, app: bool = True, team: Team | None = None):
+    def channel(
+        self, name: str, *members: Person, private: bool = False, app: bool = True, team: Team | None = None
+    ) -> Channel:
         """Make a channel with people in it, and with the app unless told otherwise."""
         team = team or self.home
         kind = Kind.PRIVATE if private else Kind.PUBLIC
