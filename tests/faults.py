@@ -66,12 +66,13 @@ class Faults:
             fault.let_go.set()
         self._faults.clear()
 
-    def take(self, what: str) -> list[Fault]:
-        """Return the faults that befall this request, each counted; of those that answer only the first."""
+    def take(self, *names: str) -> list[Fault]:
+        """Return the faults that befall a request of these names, each counted; of those that answer only the first."""
         taken: list[Fault] = []
         for fault in self._faults:
             answered = any(one.status or one.cut for one in taken)
-            if fault.times > 0 and fnmatchcase(what, fault.on) and not (answered and (fault.status or fault.cut)):
+            meant = fault.times > 0 and any(fnmatchcase(name, fault.on) for name in names)
+            if meant and not (answered and (fault.status or fault.cut)):
                 fault.times -= 1
                 taken.append(fault)
         return taken

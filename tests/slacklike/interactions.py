@@ -1,58 +1,22 @@
-"""Interactions: people begin them, the app acknowledges within three seconds and goes on by response_url or trigger."""
+"""Interactions as people begin them; the app acknowledges within three seconds, and goes on as answers.py says."""
 
-import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-from tests.slacklike import blocks as kit
 from tests.slacklike import payloads
-from tests.slacklike.deliveries import COMMAND, INTERACTION, Delivery
-from tests.slacklike.forms import check_message, check_view
+from tests.slacklike.answers import Answers, Interaction
+from tests.slacklike.deliveries import COMMAND, INTERACTION
+from tests.slacklike.elements import chosen, find_element
 from tests.slacklike.records import Channel, Json, Kind, Message, Person, View
-from tests.slacklike.refusals import Refused
-from tests.slacklike.talk import Draft, Talk
 from tests.slacklike.views import Views
 from tests.slacklike.world import World
 
 
-@dataclass(eq=False)
-class Interaction:
-    """Something that a person began; `made_at` is of time.monotonic."""
-
-    delivery: Delivery
-    person: Person
-    channel: Channel | None
-    source: Message | View | None
-    made_at: float
-    token: str = ""  # of its response_url
-    thread_ts: str = ""
-    said: list[Message] = field(default_factory=list)  # what came back, by the answer or by response_url
-    uses: int = 0
-    refused: str = ""  # what Slack would not show of the answer
-
-    @property
-    def answered(self) -> bool:
-        return self.delivery.acked.is_set()
-
-    @property
-    def failed(self) -> bool:
-        """Whether the person reads that the app did not respond."""
-        return self.delivery.over.is_set() and not self.answered
-
-
 class Interactions:
-    """What people begin, and the addresses by which the app answers."""
+    """Commands, buttons, shortcuts and modals as people use them."""
 
-    def __init__(self, world: World, talk: Talk, views: Views) -> None:
-        self.world, self.talk, self.views = world, talk, views
-        self.all: dict[str, Interaction] = {}  # by token
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+    def __init__(self, world: World, views: Views, answers: Answers) -> None:
+        self.world, self.views, self.answers = world, views, answers
 
     def slash(self, channel: Channel, person: Person, command: str, text: str = "") -> Interaction:
         """Use a slash command; there is no way to use one in a thread."""
@@ -117,7 +81,7 @@ class Interactions:
             )
         body = {"type": "view_submission", "view": self._shown(view), "response_urls": []}
         interaction = self._begin(INTERACTION, body, person, None, view, "")
-        self._later(self._submitted(interaction, view))
+        self.answers.to_submission(interaction, view)
         return interaction
 
     def close(self, person: Person) -> Interaction | None:
@@ -128,18 +92,6 @@ class Interactions:
             return None
         body = {"type": "view_closed", "view": self._shown(view), "is_cleared": False}
         return self._begin(INTERACTION, body, person, None, view, "")
-
-    def respond(self, token: str, body: Json) -> None:
-        """Do what is posted to a response_url; raises Refused."""
-        interaction = self.all.get(token)
-        if interaction is None:
-            raise Refused("invalid_url")
-        if time.monotonic() - interaction.made_at > self.world.rules.response_life:
-            raise Refused("expired_url")
-        if interaction.uses >= self.world.rules.response_uses:
-            raise Refused("used_url")
-        interaction.uses += 1
-        self._say(interaction, body)
 
     def _begin(
         self, kind: str, body: Json, person: Person, channel: Channel | None, source: Message | View | None, via: str
@@ -158,70 +110,10 @@ class Interactions:
             self.world.deliveries.send(kind, body), person, channel, source, time.monotonic(), token
         )
         interaction.thread_ts = source.thread_ts if isinstance(source, Message) else ""
-        self.all[token] = interaction
+        self.answers.all[token] = interaction
         if kind == COMMAND:
-            self._later(self._answered(interaction))
+            self.answers.to_command(interaction)
         return interaction
-
-    async def _answered(self, interaction: Interaction) -> None:
-        """Show what the app answered a command with at once."""
-        await interaction.delivery.over.wait()
-        answer = interaction.delivery.answer
-        if answer and (answer.get("text") or answer.get("blocks")):
-            self._shown_or_refused(interaction, lambda: self._say(interaction, answer))
-
-    async def _submitted(self, interaction: Interaction, view: View) -> None:
-        """Close the modal, or do what the app answered."""
-        await interaction.delivery.over.wait()
-        if not interaction.answered:
-            return
-        self._shown_or_refused(interaction, lambda: self._follow(interaction, view))
-
-    def _follow(self, interaction: Interaction, view: View) -> None:
-        """Do with a modal what its submission was answered with; it closes when that says nothing."""
-        answer = interaction.delivery.answer or {}
-        action = answer.get("response_action")
-        if action in ("update", "push"):
-            check_view(answer.get("view"), self.world.rules, kind="modal")
-        if action == "errors":
-            view.errors = answer["errors"]
-        elif action == "update":
-            self.views.change(view, answer["view"])
-        elif action == "push":
-            self.views.open(interaction.person, answer["view"], over=view)
-        elif action == "clear":
-            self.views.clear(interaction.person)
-        else:
-            self.views.pop(view)
-
-    @staticmethod
-    def _shown_or_refused(interaction: Interaction, show: Callable[[], None]) -> None:
-        try:
-            show()
-        except Refused as refused:
-            interaction.refused = refused.error
-
-    def _say(self, interaction: Interaction, body: Json) -> None:
-        """Post, replace or delete as a response says: to the person alone unless it says in_channel."""
-        source = interaction.source if isinstance(interaction.source, Message) else None
-        if body.get("delete_original") and source is not None:
-            self.talk.delete(source)
-            return
-        check_message(body, self.world.rules, text_limit=self.world.rules.text_characters)
-        if body.get("replace_original") and source is not None:
-            before = self.world.shown(source)
-            source.text, source.blocks = body.get("text") or "", body.get("blocks") or []
-            self.talk.noted(source)
-            self.talk.changed(source, before)
-            return
-        if interaction.channel is None:
-            raise Refused("invalid_url")
-        public = body.get("response_type") == "in_channel"
-        draft = Draft(body.get("text") or "", body.get("thread_ts") or "", by_app=True)
-        draft.blocks, draft.attachments = body.get("blocks") or [], body.get("attachments") or []
-        draft.seen_by = None if public else interaction.person
-        bot = self.world.bot_of(interaction.person.team)
-        interaction.said.append(self.talk.post(interaction.channel, bot, draft))
 
     def _shown(self, view: View) -> Json:
         return payloads.view(view, self.world.app.id, self.world.bot_of(view.team))
@@ -234,39 +126,6 @@ class Interactions:
             visible = not source.deleted and inside and source.seen_by in (None, person)
         if not visible:
             raise LookupError(f"{person.name} does not see that")
-
-    def _later(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-def find_element(blocks: list[Json], name: str) -> tuple[str, Json]:
-    """Return an element and the id of its block, by label, action_id or block_id."""
-    for block in blocks:
-        for block_id, element in kit.elements([block]):
-            labels = (element.get("text"), block.get("label"))
-            called = [one["text"] for one in labels if isinstance(one, dict)]
-            if name in (element["action_id"], block_id, *called):
-                return block_id, element
-    raise LookupError(f"there is no {name!r} to use")
-
-
-def chosen(element: Json, value: Any) -> Json:
-    """Return what an element says once it is used: its own value, what is chosen, or what is typed."""
-    kind = element["type"]
-    if kind == "button":
-        return {"value": element["value"]} if "value" in element else {}
-    if kind in ("plain_text_input", "number_input", "email_text_input", "url_text_input"):
-        return {"value": value}
-    options = {option["value"]: option for option in element.get("options") or []}
-    if kind in ("checkboxes", "multi_static_select"):
-        return {"selected_options": [options[one] for one in value]}
-    if kind in ("static_select", "radio_buttons", "overflow"):
-        return {"selected_option": options[value]}
-    if kind == "feedback_buttons":
-        return {"value": value}
-    return {f"selected_{kind.removesuffix('_select')}": value}
 
 
 def _blocks(source: Message | View) -> list[Json]:

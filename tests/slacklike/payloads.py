@@ -82,12 +82,12 @@ def message(one: Message, app_id: str, address: str, *, metadata: bool = True) -
     data |= {"team": one.author.team.id}
     optional = {
         "subtype": one.subtype,
-        "blocks": one.blocks or ([] if one.by_app or not one.text else [rich_text(one.text)]),
+        "blocks": one.blocks or ([] if one.author.bot_id or not one.text else [rich_text(one.text)]),
         "attachments": one.attachments,
         "files": [in_message(item, one.channel, address) for item in one.files],
         "thread_ts": one.thread_ts,
         "metadata": one.metadata if metadata else None,
-        "client_msg_id": "" if one.by_app or one.subtype else f"0000-{one.ts.replace('.', '')}",
+        "client_msg_id": "" if one.author.bot_id or one.subtype else f"0000-{one.ts.replace('.', '')}",
         "reactions": [{"name": name, "users": ids, "count": len(ids)} for name, ids in one.reactions.items()],
     }
     data |= {name: value for name, value in optional.items() if value}
@@ -96,9 +96,10 @@ def message(one: Message, app_id: str, address: str, *, metadata: bool = True) -
     if one.stream is not None:
         data["streaming_state"] = "in_progress" if one.streaming else "completed"
         data["blocks"] = [*([rich_text(one.text)] if one.text else []), *one.blocks]
-    if one.by_app:
-        data |= {"bot_id": one.author.bot_id, "app_id": app_id}
-        data["bot_profile"] = {"id": one.author.bot_id, "app_id": app_id, "name": one.author.name, "deleted": False}
+    if one.author.bot_id:
+        made_by = app_id if one.by_app else "A0OTHER"
+        data |= {"bot_id": one.author.bot_id, "app_id": made_by}
+        data["bot_profile"] = {"id": one.author.bot_id, "app_id": made_by, "name": one.author.name, "deleted": False}
     replies = one.channel.replies(one.ts)
     if replies:
         data |= {"thread_ts": one.ts, "reply_count": len(replies), "latest_reply": replies[-1].ts}

@@ -104,8 +104,7 @@ class Places:
             channel.members.pop(install.bot.id, None)
 
     def _membership(self, name: str, channel: Channel, person: Person, more: Json) -> None:
-        letter = {Kind.PUBLIC: "C", Kind.PRIVATE: "G"}.get(channel.kind, "G")
-        event = {"user": person.id, "channel": channel.id, "channel_type": letter, "team": person.team.id, **more}
+        event = {"user": person.id, "channel": channel.id, "channel_type": "C", "team": person.team.id, **more}
         self._tell(channel, name, event)
 
     def _tell(self, channel: Channel, name: str, event: Json, **how: Any) -> None:

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from aiohttp import web
 
+from tests.slacklike.answers import Answers
 from tests.slacklike.deliveries import Deliveries
 from tests.slacklike.http_mode import CHALLENGE, HttpMode
 from tests.slacklike.installs import App
@@ -44,7 +45,8 @@ class SlackLike:
         self.views = Views(self.rules, world.ids)
         self.streams = Streams(world, talk)
         self.surfaces = Surfaces(world, talk, self.views, self.streams)
-        self.interactions = Interactions(world, talk, self.views)
+        self.answers = Answers(world, talk, self.views)
+        self.interactions = Interactions(world, self.views, self.answers)
         self.api = WebApi(self.app)
         self.api.open_socket = self.socket_mode.ticket
         self._files = FileMethods(world, talk)
@@ -99,7 +101,7 @@ class SlackLike:
     async def __aexit__(self, *error: object) -> None:
         self.faults.clear()
         self.deliveries.stop()
-        self.interactions.stop()
+        self.answers.stop()
         self.socket_mode.stop()
         await self.http_mode.stop()
         await self._runner.cleanup()
@@ -223,7 +225,7 @@ class SlackLike:
     async def _respond(self, request: web.Request) -> web.Response:
         """Take what is posted to a response_url."""
         try:
-            self.interactions.respond(request.match_info["token"], await request.json())
+            self.answers.respond(request.match_info["token"], await request.json())
         except Refused as refused:
             status = 404 if refused.error in ("used_url", "expired_url", "invalid_url") else 400
             return web.json_response(refused.body, status=status)

@@ -57,7 +57,7 @@ class Surfaces:
 
     def other_app(self, channel: Channel, bot: Person, text: str, thread: Message | None = None) -> Message:
         """Let another app say something."""
-        return self.talk.post(channel, bot, Draft(text, root_of(thread), "bot_message"))
+        return self.talk.post(channel, bot, Draft(text, root_of(thread)))
 
     def _opened(self, person: Person, tab: str) -> Json:
         event: Json = {"type": "app_home_opened", "user": person.id, "channel": self.world.dm(person).id, "tab": tab}

@@ -149,14 +149,14 @@ async def test_more_than_the_limit_is_429_with_the_seconds_to_wait(server, bot, 
 
 
 async def test_a_cut_after_the_post_makes_the_sdk_post_twice(server, bot, place):
-    server.faults.cut(on="chat.postMessage*", after=True)
+    server.faults.cut(on="chat.postMessage", after=True)
     await bot.client.chat_postMessage(channel=place.channel.id, text="once")
     assert place.channel.texts == ["once", "once"]
     assert [asked.status for asked in server.journal.of("chat.postMessage")] == [0, 200]
 
 
 async def test_a_connection_that_is_cut_again_and_again_is_an_error(server, bot, place):
-    server.faults.cut(times=2, on="chat.postMessage*")
+    server.faults.cut(times=2, on="chat.postMessage")
     with pytest.raises(aiohttp.ClientError):
         await bot.client.chat_postMessage(channel=place.channel.id, text="cut")
     assert place.channel.texts == []
@@ -170,11 +170,13 @@ async def test_faults_befall_one_method_or_one_channel(server, bot, place):
         await bot.client.chat_postMessage(channel=place.channel.id, text="lost")
     server.faults.fail(200, error="fatal_error", on="chat.*")
     assert await refused(bot.client.chat_postMessage(channel=place.channel.id, text="lost")) == "fatal_error"
+    server.faults.limit(3, on="chat.postMessage")
+    assert await refused(bot.client.chat_postMessage(channel=place.channel.id, text="lost")) == "ratelimited"
     server.faults.delay(0.1, times=1, on="auth.test")
     started = time.monotonic()
     await bot.client.auth_test()
     assert time.monotonic() - started >= 0.1
-    held = server.faults.hold(on="chat.postMessage*")
+    held = server.faults.hold(on="chat.postMessage")
     posting = asyncio.create_task(bot.client.chat_postMessage(channel=place.channel.id, text="held"))
     await held.reached.wait()
     assert place.channel.texts == []

@@ -133,6 +133,25 @@ async def test_guests_strangers_and_bots_are_told_apart(server, bot, place):
     assert await refused(bot.client.users_info(user="U0")) == "user_not_found"
 
 
+async def test_other_bots_are_heard_and_can_be_told_from_people(server, bot, place):
+    await bot.connect()
+    robot = server.person("rob", bot=True)
+    server.join(place.channel, robot)
+    server.other_app(place.channel, robot, "beep")
+    await server.until(lambda: bot.heard)
+    (event,) = [one for one in bot.of("message") if one["text"] == "beep"]
+    assert (event["bot_id"], event["app_id"] == server.app.id, event["user"]) == (robot.bot_id, False, robot.id)
+    named = await bot.client.bots_info(bot=robot.bot_id)
+    assert (named["bot"]["user_id"], server.said(place.channel)) == (robot.id, [])
+
+
+async def test_who_becomes_a_guest_is_told(server, bot, place):
+    await bot.connect()
+    server.become(place.ben, guest=Guest.MULTI)
+    await server.until(lambda: bot.of("user_change"))
+    assert bot.of("user_change")[0]["user"]["is_restricted"]
+
+
 async def test_what_strangers_say_in_a_shared_channel_comes_with_their_team(server, bot, place):
     await bot.connect()
     partner = server.workspace("Partner")

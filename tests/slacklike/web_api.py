@@ -69,7 +69,7 @@ class WebApi:
         args, token = await _read(request)
         asked.body = args
         self.journal.all.append(asked)
-        faults = self.faults.take(f"{asked.method} {asked.channel}".strip())
+        faults = self.faults.take(f"{asked.method} {asked.channel}".strip(), asked.method)
         response = await self._meet(request, [fault for fault in faults if not fault.after])
         if response is None:
             response = self._answer(request, asked, token)
