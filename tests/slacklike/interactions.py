@@ -48,11 +48,11 @@ class Interactions:
         action |= {"action_ts": self.world.ids.ts()} | chosen(element, value)
         if element["type"] == "button":
             action["text"] = element["text"]
-        body = {"type": "block_actions", "actions": [action], "api_app_id": self.world.app.id}
+        body: Json = {"type": "block_actions", "actions": [action], "api_app_id": self.world.app.id}
         if isinstance(source, View):
             body |= {"container": {"type": "view", "view_id": source.id}, "view": self._shown(source)}
             return self._begin(INTERACTION, body, person, None, source, "")
-        where = {"type": "message", "message_ts": source.ts, "channel_id": source.channel.id}
+        where: Json = {"type": "message", "message_ts": source.ts, "channel_id": source.channel.id}
         where |= {"is_ephemeral": source.seen_by is not None}
         where |= {"thread_ts": source.thread_ts} if source.thread_ts else {}
         body |= {"container": where, "state": {"values": {}}, "channel": _named(source.channel)}
@@ -63,7 +63,7 @@ class Interactions:
     def shortcut(self, message: Message, person: Person, callback_id: str) -> Interaction:
         """Use a message shortcut, from the menu of a message."""
         self._see(message, person)
-        body = {"type": "message_action", "callback_id": callback_id, "message_ts": message.ts}
+        body: Json = {"type": "message_action", "callback_id": callback_id, "message_ts": message.ts}
         body |= {"channel": _named(message.channel), "message": self.world.shown(message)}
         return self._begin(INTERACTION, body, person, message.channel, message, "app")
 

@@ -1,5 +1,7 @@
 """chat.*: what the app posts, changes and deletes."""
 
+import re
+
 from tests.slacklike.forms import check_message
 from tests.slacklike.records import Channel, Json, Kind, Message
 from tests.slacklike.refusals import Refused
@@ -32,7 +34,9 @@ class ChatMethods:
     def post(self, call: Call) -> Json:
         channel = self._writable(call)
         draft = self._draft(call)
-        if draft.thread_ts:
+        if call.args.get("thread_ts") is not None:
+            if not re.fullmatch(r"\d+\.\d+", draft.thread_ts):
+                raise Refused("invalid_thread_ts")
             thread = self.world.find_message(channel, draft.thread_ts, "thread_not_found")
             draft.thread_ts = thread.thread_ts or thread.ts
             draft.subtype = "thread_broadcast" if call.flag("reply_broadcast") else ""

@@ -166,6 +166,13 @@ class Channel:
     deleted: bool = False
     creator: Person | None = None
     log: dict[str, Message] = field(default_factory=dict)
+    threads: dict[str, list[Message]] = field(default_factory=dict)  # replies by the ts of their parent
+
+    def keep(self, message: Message) -> None:
+        """Keep a message in the log, and in its thread."""
+        self.log[message.ts] = message
+        if message.is_reply:
+            self.threads.setdefault(message.thread_ts, []).append(message)
 
     @property
     def type(self) -> str:
@@ -183,7 +190,8 @@ class Channel:
         return [message.shown for message in self.messages]
 
     def replies(self, thread_ts: str) -> list[Message]:
-        return [message for message in self.messages if message.thread_ts == thread_ts and message.is_reply]
+        shown = (one for one in self.threads.get(thread_ts, []) if not one.deleted and one.seen_by is None)
+        return sorted(shown, key=lambda message: message.ts)
 
 
 @dataclass(eq=False)

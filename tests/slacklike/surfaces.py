@@ -43,7 +43,7 @@ class Surfaces:
         bot = self.world.bot_of(person.team)
         root = Message(self.world.ids.ts(), channel, bot, "New Assistant Thread", by_app=True)
         root.thread_ts, root.subtype = root.ts, "assistant_app_thread"
-        channel.log[root.ts] = root
+        channel.keep(root)
         self._assistant("assistant_thread_started", person, root, looking_at)
         return root
 

@@ -61,7 +61,7 @@ class Talk:
         )
         for file in draft.files:
             file.channels.append(channel.id)
-        channel.log[message.ts] = message
+        channel.keep(message)
         self.posted.append(message)
         self.noted(message, names=draft.names_ring)
         if message.seen_by is None:
@@ -118,7 +118,7 @@ class Talk:
         before = self.world.shown(message)
         if message.channel.replies(message.ts):
             message.deleted = True
-            tombstone = {"type": "message", "subtype": "tombstone", "text": "This message was deleted."}
+            tombstone: Json = {"type": "message", "subtype": "tombstone", "text": "This message was deleted."}
             tombstone |= {"user": SLACKBOT, "ts": message.ts, "thread_ts": message.ts, "hidden": True}
             event = {"subtype": "message_changed", "message": tombstone, "previous_message": before}
         else:
@@ -136,7 +136,7 @@ class Talk:
     def system(self, channel: Channel, person: Person, subtype: str, text: str, **more: str) -> Message:
         """Let Slack say what somebody did, such as `channel_join` or `channel_convert_to_private`."""
         message = Message(self.world.ids.ts(), channel, person, text, subtype=subtype)
-        channel.log[message.ts] = message
+        channel.keep(message)
         self._tell(channel, {**self.world.shown(message), **more, "ts": message.ts})
         return message
 

@@ -1,5 +1,6 @@
 """Signed requests, retries, and the app in many workspaces: installed, refreshed, uninstalled."""
 
+import asyncio
 import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -61,6 +62,25 @@ async def test_what_fails_is_posted_again_with_its_number_and_reason(server, bot
     server.say(place.channel, place.ada, "hello")
     await server.until(lambda: server.deliveries.all[0].acked.is_set())
     assert tries == [["", ""], ["1", "http_error"], ["2", "http_error"]]
+
+
+async def test_what_takes_too_long_is_posted_again_at_once(server, bot, place):
+    again = asyncio.Event()
+
+    @bot.app.middleware
+    async def hold(request, next):
+        if request.headers.get("x-slack-retry-reason") == ["http_timeout"]:
+            again.set()
+        if bot.heard:
+            await again.wait()
+        await next()
+
+    await server.serve_http(f"{await bot.serve()}/slack/events")
+    server.say(place.channel, place.ada, "hello")
+    (delivery,) = server.deliveries.all
+    await server.until(delivery.acked.is_set)
+    assert [attempt.failure for attempt in delivery.attempts] == ["http_timeout", ""]
+    assert bot.heard == ["hello", "hello"]
 
 
 async def test_nobody_at_the_address_is_a_failed_connection(server, bot, place):

@@ -49,6 +49,7 @@ async def test_escaped_text_is_read_as_it_was_meant(server, bot, place):
         ("markdown_text_conflict", {"markdown_text": "x", "text": "x"}),
         ("invalid_metadata_format", {"text": "x", "metadata": {"event_type": "turn"}}),
         ("thread_not_found", {"text": "x", "thread_ts": "1.000001"}),
+        ("invalid_thread_ts", {"text": "x", "thread_ts": ""}),
         ("channel_not_found", {"text": "x", "channel": "C404"}),
     ],
 )

@@ -164,7 +164,7 @@ class World:
         return self.deliveries.send(EVENT, self._envelope(install, event, shared=shared))
 
     def _envelope(self, install: Install, event: Json, *, shared: bool) -> Json:
-        authorization = {"enterprise_id": install.team.enterprise, "team_id": install.team.id}
+        authorization: Json = {"enterprise_id": install.team.enterprise, "team_id": install.team.id}
         authorization |= {"user_id": install.bot.id, "is_bot": True, "is_enterprise_install": False}
         return {
             "token": "verification",
