@@ -96,7 +96,7 @@ class Deliveries:
         return self.send(delivery.kind, delivery.body)
 
     def retry_now(self) -> None:
-        """Let every retry that waits for its time come at once."""
+        """Let the next retry of everything unacknowledged come without waiting for its time."""
         for delivery in self.unacknowledged():
             delivery.hurry.set()
 
@@ -130,10 +130,10 @@ NO_RETRY = "no_retry"  # the app answered with X-Slack-No-Retry
 
 async def _sleep(seconds: float, delivery: Delivery) -> None:
     """Wait a time, or until somebody is in a hurry, or a late acknowledgement comes."""
-    delivery.hurry.clear()
     waiting = [asyncio.ensure_future(one.wait()) for one in (delivery.hurry, delivery.acked)]
     try:
         await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for one in waiting:
             one.cancel()
+        delivery.hurry.clear()

@@ -41,6 +41,11 @@ class Socket:
     def send(self, frame: Json) -> None:
         self._queue.put_nowait(frame)
 
+    @property
+    def gone(self) -> bool:
+        """Whether the client has hung up."""
+        return self._request.transport is None or self._request.transport.is_closing()
+
     def abort(self) -> None:
         """Cut the connection as a broken network does."""
         if self._request.transport is not None:
@@ -147,7 +152,7 @@ class SocketMode:
         if self.shut or time.monotonic() > self._tickets.pop(request.query.get("ticket", ""), 0.0):
             self._note("turned away")
             return web.Response(status=503 if self.shut else 408)
-        response = web.WebSocketResponse(autoping=False, max_msg_size=0)
+        response = web.WebSocketResponse(autoping=False, autoclose=False, max_msg_size=0)
         await response.prepare(request)
         socket = Socket(request, response)
         self.open.append(socket)
@@ -169,8 +174,7 @@ class SocketMode:
     async def _read(self, socket: Socket) -> None:
         async for message in socket.response:
             if socket.deaf:
-                await self._over.wait()
-                return
+                continue
             if message.type is WSMsgType.PING:
                 self._note("ping")
                 await socket.response.pong(message.data)
@@ -178,6 +182,9 @@ class SocketMode:
                 self._note("pong")
             elif message.type is WSMsgType.TEXT:
                 self._acknowledge(json.loads(message.data))
+        while socket.deaf and not socket.gone and not self._over.is_set():
+            await asyncio.sleep(0.02)  # even a goodbye is not answered, so the client has to hang up
+        await socket.response.close()
 
     def _acknowledge(self, frame: Json) -> None:
         delivery = self._waiting.get(frame.get("envelope_id", ""))

@@ -102,11 +102,15 @@ async def test_a_broken_socket_is_replaced(server, bot, place, how):
 
 
 async def test_a_silent_socket_answers_no_ping_and_is_replaced(server, bot, place):
+    server.rules.retries = (0.0, 60.0)
     await bot.connect(ping_interval=0.2)
     await server.until(lambda: server.socket_mode.count("ping"))
     server.socket_mode.silence()
     said = server.say(place.channel, place.ada, "anybody?")
     await server.until(lambda: server.socket_mode.count("open") == 2)
+    await server.until(lambda: len(server.socket_mode.ready) == 1)
+    server.deliveries.retry_now()
+    await server.until(lambda: bot.heard == ["anybody?"])
     assert server.deliveries.all[0].body["event"]["ts"] == said.ts
 
 

@@ -104,7 +104,9 @@ async def test_whom_a_message_calls_is_seen_wherever_it_is(server, bot, place, c
     await bot.client.chat_delete(**where, ts=sent["ts"])
     assert len(server.broadcasts()) == 4
     await bot.client.chat_postMessage(**where, text="@here", link_names=True)
-    assert len(server.broadcasts()) == 5
+    called = {"type": "rich_text_section", "elements": [{"type": "broadcast", "range": "channel"}]}
+    await bot.client.chat_postMessage(**where, text="x", blocks=[{"type": "rich_text", "elements": [called]}])
+    assert len(server.broadcasts()) == 6
 
 
 async def test_files_go_up_and_down_with_a_token(server, bot, place, http):

@@ -210,6 +210,18 @@ async def test_conversations_are_listed_by_kind_and_opened(server, bot, place):
     assert joined["channel"]["is_member"]
 
 
+async def test_the_app_leaves_and_knows_where_it_was(server, bot, place):
+    said = server.say(place.channel, place.ada, "goodbye")
+    link = await bot.client.chat_getPermalink(channel=place.channel.id, message_ts=said.ts)
+    point = said.ts.replace(".", "")
+    assert link["permalink"] == f"https://library.slack.com/archives/{place.channel.id}/p{point}"
+    assert (await bot.client.team_info())["team"]["id"] == server.home.id
+    await bot.client.conversations_leave(channel=place.channel.id)
+    assert await refused(bot.client.conversations_history(channel=place.channel.id)) == "not_in_channel"
+    names = [one["name"] for one in (await bot.client.users_list())["members"]]
+    assert {"ada", "ben", "lorebot"} <= set(names)
+
+
 @pytest.mark.parametrize("tab", ["home", "messages"])
 async def test_opening_the_app_and_looking_elsewhere_is_told(server, bot, place, tab):
     await bot.connect()
