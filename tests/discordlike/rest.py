@@ -8,10 +8,10 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
-from tests.discordlike.faults import Fault, Faults
 from tests.discordlike.journal import UNKNOWN, Asked, Journal
 from tests.discordlike.ratelimits import RateLimits
 from tests.discordlike.refusals import Refused
+from tests.faults import Fault, Faults
 
 PREFIX = "/api/v10"
 VIA = {"Via": "1.1 google"}  # discord.py takes a 429 without it for Cloudflare's ban

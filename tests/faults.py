@@ -8,12 +8,17 @@ from fnmatch import fnmatchcase
 
 @dataclass(eq=False)
 class Fault:
-    """What befalls the next `times` requests whose "METHOD /path" matches `on`, before or `after` they are done."""
+    """What befalls the next `times` requests that match `on`, before or `after` they are done.
+
+    What is matched is up to the server: "POST /channels/1/messages" on the small Discord, "chat.postMessage C1" on the
+    small Slack.
+    """
 
     on: str = "*"
     times: float = 1
     after: bool = False
     status: int = 0
+    error: str = ""  # what the answer says, where a platform names its errors
     retry_after: float = 0.0
     everywhere: bool = False  # a global rate limit
     cut: bool = False
@@ -31,14 +36,14 @@ class Fault:
 
 
 class Faults:
-    """The faults that are switched on; patterns are as of the shell: `POST /channels/*/messages`."""
+    """The faults that are switched on; patterns are as of the shell: `POST /channels/*/messages`, `chat.* C1`."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
 
-    def fail(self, status: int = 500, *, times: float = 1, on: str = "*") -> Fault:
-        """Answer with a status and no JSON code."""
-        return self._add(Fault(on, times, status=status))
+    def fail(self, status: int = 500, *, times: float = 1, on: str = "*", error: str = "") -> Fault:
+        """Answer with a status, and with an error where the platform has names for them."""
+        return self._add(Fault(on, times, status=status, error=error))
 
     def limit(self, retry_after: float, *, times: float = 1, on: str = "*", everywhere: bool = False) -> Fault:
         """Answer 429, as a bucket of its own or as the global limit."""
@@ -61,12 +66,13 @@ class Faults:
             fault.let_go.set()
         self._faults.clear()
 
-    def take(self, what: str) -> list[Fault]:
-        """Return the faults that befall this request, each counted; of those that answer only the first."""
+    def take(self, *names: str) -> list[Fault]:
+        """Return the faults that befall a request of these names, each counted; of those that answer only the first."""
         taken: list[Fault] = []
         for fault in self._faults:
             answered = any(one.status or one.cut for one in taken)
-            if fault.times > 0 and fnmatchcase(what, fault.on) and not (answered and (fault.status or fault.cut)):
+            meant = fault.times > 0 and any(fnmatchcase(name, fault.on) for name in names)
+            if meant and not (answered and (fault.status or fault.cut)):
                 fault.times -= 1
                 taken.append(fault)
         return taken
