@@ -9,6 +9,7 @@ from bot.cli.shared import asynchronous, starting
 from bot.metrics import Metrics
 from bot.platforms import signals
 from bot.platforms.slack import running, tokens
+from bot.platforms.slack.secrets import IN_LOGS
 from bot.registry import wiring
 
 
@@ -26,7 +27,7 @@ async def command(http: bool) -> None:
       SLACK_BOT_TOKEN=xoxb-... SLACK_APP_TOKEN=xapp-... lorebot slack
     """
     config = settings.load()
-    observe.configure(config.log_level)
+    observe.configure(config.log_level, IN_LOGS)
     secrets = tokens.checked(config, http)
     metrics, needed = Metrics(), health.Health(["redis", "slack"])
     async with AsyncExitStack() as stack:

@@ -228,11 +228,15 @@ async def test_in_the_agent_view_a_session_is_stopped_and_nothing_more_is_writte
     dm = app.server.dm(office.ada)
     app.server.open_dm(office.ada)
     await app.server.until(lambda: app.server.prompts(dm))
-    first = app.server.say(dm, office.ada, "Tell me a story.")
-    app.server.say(dm, office.ada, "In this thread, please.", thread=first)
+    first = app.server.say(dm, office.ada, "Hello.")
+    app.server.say(dm, office.ada, "In this thread, please: a story.", thread=first)
     await app.server.until(lambda: any(one.streaming for one in app.server.said(dm)))
     app.server.stop(first, office.ada)
     await app.server.until(lambda: app.openai.busy <= 1)
+    await app.server.until(lambda: app.server.session(first).status == "active")
+    (told,) = [one for one in app.server.said(dm) if one.thread_ts == first.ts]
+    assert told.text == "It was"
+    app.openai.let_go.set()
     app.openai.let_go, app.openai.first = None, ""
 
 

@@ -45,7 +45,7 @@ CONVERTED = ("channel_convert_to_private", "channel_convert_to_public")  # Slack
 GONE = ("channel_deleted", "channel_left", "group_deleted", "group_left")
 HEARD_ONLY = (
     *("app_context_changed", "assistant_thread_context_changed", "channel_archive", "channel_unarchive"),
-    *("group_archive", "group_unarchive", "team_access_granted", "team_access_revoked"),
+    *("group_archive", "group_unarchive"),
 )
 
 
@@ -100,13 +100,18 @@ class SlackApp:
         bolt.event("assistant_thread_started")(self._on_thread)
         bolt.event("app_uninstalled")(self._on_uninstalled)
         bolt.event("tokens_revoked")(self._on_revoked)
+        bolt.event("team_access_granted")(self._on_granted)
+        bolt.event("team_access_revoked")(self._on_withdrawn)
         for event in HEARD_ONLY:
             bolt.event(event)(self._on_nothing)
+        bolt.event(re.compile(".*"))(self._on_nothing)  # what nobody acknowledges is sent again
         bolt.command(re.compile(".*"))(self._on_command)
         bolt.shortcut(slashes.ABOUT.id)(self._on_ask)
         bolt.shortcut(slashes.FORGET.id)(self._on_forget)
         bolt.action(re.compile("^lore_"))(self._on_action)
         bolt.view(re.compile("^lore_"))(self._on_view)
+        bolt.action(re.compile(".*"))(_acknowledged)
+        bolt.shortcut(re.compile(".*"))(_acknowledged)
 
     # Messages
 
@@ -262,6 +267,17 @@ class SlackApp:
         team = body.get("team_id")
         self._rooms.workspaces.drop(str(team))
         await self._rooms.purging.uninstalled(body.get("enterprise_id"), team, float(body["event_time"]))
+
+    async def _on_granted(self, event: Json) -> None:
+        """Keep the memory of workspaces that an organisation has let the app into again."""
+        for team in event.get("team_ids") or ():
+            await self._rooms.purging.here(str(team))
+
+    async def _on_withdrawn(self, event: Json) -> None:
+        """Let go of workspaces that an organisation has taken the app from."""
+        for team in event.get("team_ids") or ():
+            self._rooms.workspaces.drop(str(team))
+        await self._rooms.purging.left(event.get("team_ids") or ())
 
     async def _on_revoked(self, event: Json, body: Json) -> None:
         """Let go of tokens that somebody has taken back."""
@@ -465,6 +481,10 @@ class SlackApp:
         task = asyncio.create_task(_told(work))
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
+
+
+async def _acknowledged(ack: Callable[[], Awaitable[None]]) -> None:
+    await ack()
 
 
 async def _told(work: Coroutine[Any, Any, None]) -> None:

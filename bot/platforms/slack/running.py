@@ -13,12 +13,13 @@ import structlog
 from aiohttp import web
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError
 
 from bot import grace
 from bot.engine import Engine
 from bot.errors import PlatformLost, SettingsError, Unconfigured
-from bot.health import Health
+from bot.health import Health, add_routes
 from bot.metrics import Socket as Socket_
 from bot.pauses import pauses
 from bot.platforms.slack import oauth
@@ -65,6 +66,9 @@ async def serve(
         bolt, workspaces, purging = await _opened(client, memory, service, settings, secrets, session)
         app = SlackApp(bolt, Rooms(engine, memory, service, settings, workspaces, purging))
         await stack.enter_async_context(service.listening)
+        if not isinstance(secrets, ManyWorkspaces):
+            for workspace in workspaces.known():
+                await purging.here(workspace.team)
         unfinished = Unfinished(engine, lambda: [tenant(one.team) for one in workspaces.known()], app.talks.take_up)
         sweeping = grace.keep_up(memory, service.listening)
         work: list[asyncio.Task[Any]] = [asyncio.create_task(unfinished.run()), asyncio.create_task(sweeping)]
@@ -72,7 +76,7 @@ async def serve(
         if isinstance(secrets, Socket):
             line = await stack.enter_async_context(_socket(bolt, secrets, workspaces, settings))
         else:
-            line = await stack.enter_async_context(_http(bolt, settings))
+            line = await stack.enter_async_context(_http(bolt, settings, health))
         health.check("slack", line)
         service.metrics.serves("slack", line.sockets, lambda: len(app.talks))
         log.info("online", workspaces=[one.team for one in workspaces.known()])
@@ -104,6 +108,7 @@ async def _opened(
     if isinstance(secrets, ManyWorkspaces):
         bare = Workspaces(_nobody, session, settings.slack_api).client(None)
         installed = oauth.installations(client, memory.keys, secrets, bare)
+        await oauth.resealed(installed, secrets)
 
         async def token(team: str) -> str:
             found = await installed.async_find_bot(enterprise_id=None, team_id=team)
@@ -126,11 +131,18 @@ async def _opened(
 
     workspaces = Workspaces(only, session, settings.slack_api)
     team = await _team(workspaces, own)
-    await workspaces.of(team)
     signing = secrets.signing.get_secret_value() if isinstance(secrets, OneWorkspace) else None
     for name in ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"):  # from these bolt would make stores of its own, in files
         os.environ.pop(name, None)
-    bolt = AsyncApp(client=workspaces.client(own), signing_secret=signing, **options)
+    known = await workspaces.of(team)
+
+    async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
+        """Return who we are: there is one workspace."""
+        return AuthorizeResult(
+            enterprise_id=enterprise_id, team_id=team, bot_user_id=known.me, bot_id=known.bot, bot_token=own
+        )
+
+    bolt = AsyncApp(client=workspaces.client(None), signing_secret=signing, authorize=authorize, **options)
     return bolt, workspaces, Purging(memory, service.listening, None, settings.slack_grace_days)
 
 
@@ -201,6 +213,8 @@ class _Socket(_Line):
         """Look at it every second. Raises PlatformLost where it stays silent though it was connected anew."""
         while True:
             await asyncio.sleep(1.0)
+            if not await self._client.is_connected():
+                self._client.wss_uri = None  # slack_sdk would try the same address for ever, which is good for once
             if self.silence > LOST:
                 raise PlatformLost(f"Slack has not been heard for {self.silence:.0f} s; start again")
 
@@ -232,10 +246,13 @@ async def _socket(
 
 
 @asynccontextmanager
-async def _http(bolt: AsyncApp, settings: Settings) -> AsyncIterator[_Line]:
+async def _http(bolt: AsyncApp, settings: Settings, health: Health) -> AsyncIterator[_Line]:
     """Listen for Slack's requests, and for installations where there may be many. Raises SettingsError."""
     host, port = settings.slack_address
-    runner = web.AppRunner(bolt.web_app(path=EVENTS), access_log=None, shutdown_timeout=3.0)
+    app = bolt.web_app(path=EVENTS)
+    if settings.slack_shares_port:
+        add_routes(app, health)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=3.0)
     await runner.setup()
     try:
         try:

@@ -22,10 +22,13 @@ from bot.records import Incoming, Seen
 from bot.replies import Replies
 from bot.service import Service
 from bot.settings import Settings
+from memory import tasks
 from memory.errors import LoreError
+from memory.scope import Audience
 
 log = structlog.get_logger()
 
+TITLE = 200  # characters of a session's title; Slack takes no more
 STYLE = Style(
     SLACK, quiet=quiet_on_slack, stopped="_(stopped)_", aside="_{}_", controls=True, nonces=0.0,
     twice="_(I was restarted while sending this; part of it may be here twice.)_",
@@ -153,5 +156,28 @@ async def _busy(asked: Asked) -> None:
     channel, thread = place(asked.incoming.scope.conversation)
     if thread is None:
         return
-    with suppress(SlackApiError, OSError, asyncio.TimeoutError):
-        await workspace.client.assistant_threads_setStatus(channel_id=channel, thread_ts=thread, status="is thinking…")
+    direct = asked.incoming.scope.audience is Audience.DIRECT
+    try:
+        with suppress(SlackApiError, OSError, asyncio.TimeoutError):
+            if direct:  # an agent's session, with Slack's own Stop
+                await workspace.client.agents_sessions_setStatus(
+                    channel_id=channel,
+                    thread_ts=thread,
+                    status="processing",
+                    title=asked.incoming.text[:TITLE],
+                    initiator_user_id=asked.incoming.scope.person,
+                )
+            else:
+                await workspace.client.assistant_threads_setStatus(
+                    channel_id=channel, thread_ts=thread, status="is thinking…"
+                )
+        await asyncio.Event().wait()
+    finally:
+        if direct:
+            with suppress(SlackApiError, OSError, asyncio.TimeoutError):
+                await tasks.whole(_rest(workspace, channel, thread))
+
+
+async def _rest(workspace: Workspace, channel: str, thread: str) -> None:
+    """Tell that nothing is being done any more."""
+    await workspace.client.agents_sessions_setStatus(channel_id=channel, thread_ts=thread, status="active")
