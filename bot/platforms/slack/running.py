@@ -21,6 +21,7 @@ from bot.engine import Engine
 from bot.errors import PlatformLost, SettingsError, Unconfigured
 from bot.health import Health, add_routes
 from bot.metrics import Socket as Socket_
+from bot.notes import Notes
 from bot.pauses import pauses
 from bot.platforms.slack import oauth
 from bot.platforms.slack.app import Rooms, SlackApp
@@ -123,7 +124,9 @@ async def _opened(
             **options,
         )
         purging = Purging(memory, service.listening, installed, settings.slack_grace_days)
-        return bolt, Workspaces(token, session, settings.slack_api), purging
+        workspaces = Workspaces(token, session, settings.slack_api, Notes(memory))
+        await workspaces.recall()
+        return bolt, workspaces, purging
     own = secrets.bot.get_secret_value()
 
     async def only(team: str) -> str:

@@ -1,19 +1,24 @@
 """Whose tokens a request takes: those of the workspace in which something happened."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.async_handler import AsyncRetryHandler
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.attachments import File
 from bot.errors import DeliveryError
+from bot.notes import Notes
 from bot.platforms.slack.people import People
 
+NOTE = "slack-workspaces"
 TIMEOUT = 30  # seconds for one call
 PATIENCE = 2  # times that a call is made again which Slack asked us to slow down for
 
@@ -40,8 +45,11 @@ Token = Callable[[str], Awaitable[str]]  # the bot's token in a workspace; raise
 class Workspaces:
     """The workspaces that the bot is in."""
 
-    def __init__(self, token: Token, session: aiohttp.ClientSession, base_url: str | None = None) -> None:
-        """base_url: another address of Slack's API, for tests."""
+    def __init__(
+        self, token: Token, session: aiohttp.ClientSession, base_url: str | None = None, notes: Notes | None = None
+    ) -> None:
+        """base_url: another address of Slack's API, for tests. notes: where it is kept which workspaces there are."""
+        self._notes = notes
         self._token = token
         self._session = session
         self._base_url = base_url
@@ -61,7 +69,22 @@ class Workspaces:
         who = await client.auth_test()
         people = known.people if known is not None else People(client, team)
         self._known[team] = Workspace(team, who["user_id"], who["bot_id"], who["url"], client, sender, people)
+        if known is None:
+            await self._note()
         return self._known[team]
+
+    async def recall(self) -> None:
+        """Know the workspaces again that an earlier process has served, as far as they still have the app."""
+        if self._notes is None:
+            return
+        for team in json.loads(await self._notes.read(NOTE, "") or "[]"):
+            with suppress(LookupError, SlackApiError, OSError, aiohttp.ClientError):
+                await self.of(team)
+
+    async def _note(self) -> None:
+        if self._notes is not None:
+            kept = json.loads(await self._notes.read(NOTE, "") or "[]")
+            await self._notes.write(NOTE, "", json.dumps(sorted({*kept, *self._known})))
 
     async def respond(self, url: str, answer: dict[str, object]) -> None:
         """Answer by the address that came with what somebody did. Raises OSError, aiohttp.ClientError."""

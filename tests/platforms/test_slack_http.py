@@ -1,0 +1,103 @@
+"""`lorebot slack --http`: signed requests, and an app that many workspaces install."""
+
+import asyncio
+import html
+import re
+import socket
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from cryptography.fernet import Fernet
+
+from bot.platforms.slack.uses import events
+from tests.platforms.test_slack import Online, ask, online
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def app():
+    """The app, listening; nobody has installed it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    async with online() as app:
+        for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"):
+            app.home.settings.pop(name, None)
+        app.home.settings |= app.server.http_environment | {
+            "LOREBOT_SLACK_PORT": str(port),
+            "LOREBOT_SECRET_KEY": Fernet.generate_key().decode(),
+        }
+        app.url = f"http://127.0.0.1:{port}"
+        app.openai.answer = lambda prompt: "Rex!"
+        await launched(app)
+        yield app
+
+
+async def launched(app: Online) -> None:
+    app.process = await app.home.start("slack", "--http")
+    app._reading = asyncio.create_task(app._read(app.process))
+    assert app.process.stdout is not None
+    line = await asyncio.wait_for(app.process.stdout.readline(), 60)
+    assert line.startswith(b"Listening on"), app.logged
+    await app.server.serve_http(f"{app.url}/slack/events")
+
+
+async def installed(app: Online, team, person) -> None:
+    """Let a person install the app into their workspace."""
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{app.url}/slack/install", allow_redirects=False) as response:
+            address = html.unescape(re.search(r'href="([^"]*client_id=[^"]*)"', await response.text())[1])
+        back = app.server.authorize(address, person)
+        cookies = {name: one.value for name, one in response.cookies.items()}
+        back = back.replace("https://", "http://")
+        target = f"{app.url}/slack/oauth_redirect?{back.partition('?')[2]}"
+        async with session.get(target, cookies=cookies) as response:
+            assert response.status == 200, await response.text()
+
+
+async def test_two_workspaces_install_it_and_nothing_passes_from_one_to_the_other(app):
+    places = []
+    for name in ("Acme", "Beta"):
+        team = app.server.workspace(name)
+        person = app.server.person(f"ada-{name}", team=team)
+        await installed(app, team, person)
+        channel = app.server.channel(f"general-{name}", person, team=team)
+        app.server.invite(channel, person)
+        places.append((team, person, channel))
+    for team, person, channel in places:
+        me = app.server.bot_of(team)
+        app.server.say(channel, person, f"{me.mention} The secret of {team.name} is 47.")
+        await app.final(channel, "Rex!")
+    team, person, channel = places[1]
+    app.openai.answer = lambda prompt: "No idea."
+    app.server.say(channel, person, f"{app.server.bot_of(team).mention} What is the secret of Acme?")
+    await app.final(channel, "No idea.")
+    assert "secret of Acme is" not in app.openai.prompts[-1]
+
+
+async def test_what_is_not_signed_is_refused(app):
+    told = {"type": "event_callback"}
+    async with aiohttp.ClientSession() as session, session.post(f"{app.url}/slack/events", json=told) as response:
+        assert response.status == 401
+
+
+async def test_the_manifest_names_every_event_that_is_heard():
+    from slack_bolt.async_app import AsyncApp
+
+    from bot.platforms.slack.app import CONVERTED, SlackApp
+
+    heard = set()
+
+    class Bolt(AsyncApp):
+        def event(self, event, *rest):  # type: ignore[no-untyped-def]
+            heard.add(event)
+            return super().event(event, *rest)
+
+    SlackApp._register(object.__new__(SlackApp), Bolt(token="xoxb-1", signing_secret="x"))  # registers, and no more
+    named = {one for one in heard if isinstance(one, str)}
+    asked = {"message" if one.startswith("message.") else one for one in events()}
+    assert named == asked
+    assert set(CONVERTED) == {"channel_convert_to_private", "channel_convert_to_public"}
+    assert ask
