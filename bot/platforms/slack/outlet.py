@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -58,6 +58,7 @@ class Outlet:
         self._streams = thread is not None
         self._streaming: dict[str, tuple[str, float]] = {}  # by message: what was streamed, and since when
         self._nonces: dict[str, str] = {}
+        self._tried: set[str] = set()
 
     async def send(self, text: str, nonce: str, controls: Controls = Controls.NONE) -> str:
         """Post a message, or begin to stream one; the parts before it are whole."""
@@ -65,6 +66,11 @@ class Outlet:
             del self._streaming[one]
             if not await self._stopped(one, "", Controls.NONE):
                 await self._update(one, said, Controls.NONE)
+        if nonce in self._tried and (message := await self._posted(nonce)) is not None:
+            self._nonces[message] = nonce
+            await self.edit(message, text, controls)
+            return message
+        self._tried.add(nonce)
         if self._streams and controls is not Controls.DONE:
             try:
                 with told():
@@ -164,6 +170,12 @@ class Outlet:
                 return str(one["ts"])
         if any(not one.get("metadata") for one in ours):
             raise MessageLost("Slack does not tell which message that is")
+        return None
+
+    async def _posted(self, nonce: str) -> str | None:
+        """Return what an earlier try has posted, though nobody heard of it: Slack does not know a nonce again."""
+        with suppress(MessageLost):
+            return await self.find(0, nonce)
         return None
 
     async def _stopped(self, message: str, more: str, controls: Controls) -> bool:
