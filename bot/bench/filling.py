@@ -16,9 +16,7 @@ Step = Callable[[int], None]  # told how many turns more are there
 Counting = Callable[[str, int], AbstractContextManager[Step]]  # shows how far something is that has so many steps
 
 
-async def fill(
-    memory: Memory, corpus: Corpus, first: int, end: int, step: Step, *, scope: Scope = EVERYWHERE
-) -> None:
+async def fill(memory: Memory, corpus: Corpus, first: int, end: int, step: Step, *, scope: Scope = EVERYWHERE) -> None:
     """Remember the turns from `first` up to `end`; two conversations at a time, so that the server seldom waits.
 
     scope: whose memory it is; the conversations are the corpus' own.

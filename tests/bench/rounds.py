@@ -39,8 +39,8 @@ async def played(stage: Stage, conversations: int, rounds: int) -> list[Round]:
         found.append(await _played(stage, conversations))
         last = found[-1]
         note(
-            f"  round {number + 1}: {len(last.answers)} of {last.asked} answered, p95 {times([last]).p95 / 1000:.2f} s, "
-            f"{last.rss:.0f} MB, {last.cpu:.1f} s of CPU"
+            f"  round {number + 1}: {len(last.answers)} of {last.asked} answered, "
+            f"p95 {times([last]).p95 / 1000:.2f} s, {last.rss:.0f} MB, {last.cpu:.1f} s of CPU"
         )
     return found
 

@@ -16,7 +16,7 @@ from tests.platforms.online import Online, online
 
 GUILDS = 4
 ANSWER = " ".join(["This is what I know about it, and I hope that it is of some use to you."] * 5)
-PATIENCE = 120.0  # seconds for all answers of a round
+PATIENCE = 60.0  # seconds for all answers of a round
 RAISED = 1000  # requests a second; Discord allows 50, and large bots more
 
 SETTINGS = {
@@ -100,13 +100,15 @@ class Stage:
         return {one: self._ended(one) - one.at for one in questions if one not in waiting}
 
     def signs(self, questions: Sequence[Question], since: int) -> Iterator[float]:
-        """Yield the seconds from each question until typing was shown. since: where to begin in the journal."""
+        """Yield the seconds from each question until typing was shown, where it was. since: in the journal."""
         shown: dict[str, list[float]] = {}
         for asked in self.server.journal.all[since:]:
             if asked.route == "/channels/{channel}/typing" and asked.status == 204:
                 shown.setdefault(asked.path, []).append(asked.at)
         for one in questions:
-            yield next(at for at in shown[f"/channels/{one.channel.id}/typing"] if at >= one.at) - one.at
+            moments = [at for at in shown.get(f"/channels/{one.channel.id}/typing", ()) if at >= one.at]
+            if moments:
+                yield moments[0] - one.at
 
     @property
     def requests(self) -> list[Asked]:
