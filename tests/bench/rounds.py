@@ -34,6 +34,7 @@ def times(rounds: list[Round], what: str = "answers") -> Times:
 
 async def played(stage: Stage, conversations: int, rounds: int) -> list[Round]:
     stage.model.delay, stage.model.pause = WAIT, PAUSE
+    await stage.answered([stage.ask(0)])  # the embedder is loaded at the first call
     found = []
     for number in range(rounds):
         found.append(await _played(stage, conversations))

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -10,14 +9,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from bot.bench.corpus import Corpus
+from bot.platforms.discord.throttle import ALLOWED
 from tests.discordlike.journal import Asked
 from tests.discordlike.records import Channel, Guild, Message, Person
 from tests.platforms.online import Online, online
 
-GUILDS = 4
 ANSWER = " ".join(["This is what I know about it, and I hope that it is of some use to you."] * 5)
 PATIENCE = 60.0  # seconds for all answers of a round
-RAISED = 1000  # requests a second; Discord allows 50, and large bots more
+RAISED = 1000  # requests a second; Discord allows more than 50 to large bots
 
 SETTINGS = {
     "LOREBOT_PERSON_PER_MINUTE": "0",
@@ -43,15 +42,15 @@ class Question:
 class Stage:
     """A bot that is online, and as many people as channels."""
 
-    def __init__(self, online: Online, channels: int) -> None:
+    def __init__(self, online: Online, channels: int, guilds: int) -> None:
         self.online = online
         self.server, self.model = online.server, online.openai
         self.guilds: list[Guild] = []
         self._places: list[tuple[Channel, Person]] = []
         self._corpus = Corpus()
         self._asked = 0
-        for number in range(min(GUILDS, channels)):
-            people = [self.server.person(f"person {number}-{one}") for one in range(-(-channels // GUILDS))]
+        for number in range(min(guilds, channels)):
+            people = [self.server.person(f"person {number}-{one}") for one in range(-(-channels // guilds))]
             guild = self.server.guild(f"guild {number}", *people)
             self.guilds.append(guild)
             self._places += [(self.server.channel(guild, person.name.replace(" ", "-")), person) for person in people]
@@ -126,19 +125,19 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(channels: int) -> AsyncIterator[Stage]:
-    """Open the stage; the bot is not started yet."""
+async def staged(channels: int, *, guilds: int = 4, rate: int = ALLOWED) -> AsyncIterator[Stage]:
+    """Open the stage; the bot is not started yet. rate: requests a second that Discord allows it."""
     async with online() as found:
-        found.home.settings |= SETTINGS | {"LOREBOT_POOL_SIZE": str(max(channels, 20))}
+        found.home.settings |= SETTINGS | {
+            "LOREBOT_POOL_SIZE": str(max(channels, 20)),
+            "LOREBOT_DISCORD_RATE": str(rate),
+        }
+        found.server.ratelimits.per_second = rate
         found.openai.answer = lambda prompt: ANSWER
         found.openai.pieces = 10
-        yield Stage(found, channels)
+        yield Stage(found, channels, guilds)
 
 
 def note(what: str) -> None:
     """Tell what is being done."""
     print(what, file=sys.stderr, flush=True)
-
-
-def cores() -> int:
-    return os.cpu_count() or 1
