@@ -12,7 +12,7 @@ from tests.bench import alone, rounds, stopping
 from tests.bench.report import Load, Report, as_json, show
 from tests.bench.stage import RAISED, note, staged
 
-CHANNELS = 20  # in which single questions are asked in turn
+CHANNELS = 20  # in which single questions are asked in turn: close behind each other they would be one burst
 
 
 @dataclass(frozen=True, slots=True)
