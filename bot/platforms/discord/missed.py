@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 
+import aiohttp
 import discord
 import structlog
 
@@ -74,7 +75,7 @@ class Missed:
                 async for message in channel.history(after=after, limit=MOST_MESSAGES, oldest_first=True):
                     found += 1
                     await self._hears(message)
-            except (discord.HTTPException, OSError) as error:
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
                 log.warning("not looked back", channel=channel.id, error=type(error).__name__)
         log.info("caught up", messages=found, seconds=round(time.time() - since))
 
@@ -90,7 +91,7 @@ class Missed:
         for one in list(self._direct):
             try:
                 channel = self._client.get_channel(one) or await self._client.fetch_channel(one)
-            except (discord.HTTPException, OSError):
+            except (discord.HTTPException, aiohttp.ClientError, OSError):
                 continue
             if isinstance(channel, discord.DMChannel):
                 yield channel

@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import aiohttp
 import discord
 
 from bot.delivery.stream import Controls
@@ -120,5 +121,5 @@ def told() -> Iterator[None]:
         if 400 <= error.status < 500:
             raise DeliveryRefused(f"Discord refuses the message ({error.status}, {error.code})") from error
         raise DeliveryError(f"Discord failed on its side ({error.status})") from error
-    except (OSError, TimeoutError) as error:
+    except (aiohttp.ClientError, OSError) as error:
         raise DeliveryError("Discord can't be reached") from error

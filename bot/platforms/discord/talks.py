@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+import aiohttp
 import discord
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -75,7 +76,7 @@ class Talks:
         except (discord.NotFound, discord.Forbidden):
             await self._engine.gone(incoming)
             return
-        except (discord.HTTPException, OSError, LoreError) as error:  # it is looked for again
+        except (discord.HTTPException, aiohttp.ClientError, OSError, LoreError) as error:  # it is looked for again
             log.warning("not taken up", turn=incoming.id, error=type(error).__name__)
             return
         if not burst.others and str(message.author.id) == incoming.scope.person:
@@ -162,6 +163,6 @@ class Talks:
 async def _typing(channel: "discord.abc.MessageableChannel") -> None:
     """Show that something is being written, until cancelled."""
     while True:
-        with suppress(discord.HTTPException, OSError):
+        with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
             await channel._state.http.send_typing(channel.id)
         await asyncio.sleep(TYPING)
