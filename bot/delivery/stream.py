@@ -209,6 +209,8 @@ class _Reply:
         self._said: list[str] = []
         self._mark = ""
         self._over = False
+        self._edited = False
+        self._at_once = asyncio.Event()  # whether the next call need not keep its distance
         self._left = False
         self._changed = asyncio.Event()
         self._finished: list[Part] = []  # parts that no more text will change
@@ -230,6 +232,7 @@ class _Reply:
         """Take in that nothing comes any more."""
         self._mark = mark
         self._over = True
+        self._hurry()
         self._changed.set()
 
     def leave(self) -> None:
@@ -246,9 +249,20 @@ class _Reply:
                     return
                 await self._changed.wait()
                 continue
-            async with self._pace.turn(at_once=not self.messages):
+            self._hurry()
+            async with self._pace.turn(self._at_once):
                 if step := self._next():  # the newest text: more may have come meanwhile
                     await self._try(step)
+
+    def _hurry(self) -> None:
+        """Note whether the next call may come at once: the first words, and the end of what was not edited yet.
+
+        The distance is one between edits, so a short answer, whole soon after its first words, need not keep it.
+        """
+        if not self.messages or (self._over and not self._edited and len(self.messages) == 1):
+            self._at_once.set()
+        else:
+            self._at_once.clear()
 
     def _next(self) -> _Step | None:
         """Return the first thing that is not as it should be."""
@@ -356,6 +370,7 @@ class _Reply:
             await self._delete(sent.id)
             self._sent[step.number] = _Sent(None, None, sent.anew + 1)
         else:
+            self._edited = True
             await self._outlet.edit(sent.id, step.text, step.controls)
             self._sent[step.number] = replace(sent, text=step.text, controls=step.controls)
 

@@ -53,6 +53,7 @@ class Client(Sharded):
         super().__init__(
             intents=intents,
             metrics=service.metrics,
+            rate=settings.discord_rate,
             allowed_mentions=NOBODY,
             max_messages=1000,
             shard_count=settings.discord_shards,
