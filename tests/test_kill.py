@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.platforms.conftest import Home
+from tests.platforms.home import Home
 from tests.platforms.storm import Storm
 from tests.platforms.victims import (
     PATIENCE,

@@ -2,36 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
 from tests.discordlike.records import Can
-from tests.platforms.conftest import Library
-from tests.platforms.online import Online, online
+from tests.platforms.online import Online
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Online]:
-    async with online() as bot:
-        await bot.start()
-        yield bot
-
-
 @pytest_asyncio.fixture(loop_scope="module")
-async def bot(running: Online) -> Online:
-    """The bot, with a model that says Rex!"""
-    running.openai.answer = lambda prompt: "Rex!"
-    running.openai.let_go = None
-    return running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def library(bot: Online) -> Library:
-    return Library(bot.server)
+async def bot(bot: Online) -> Online:
+    await bot.up()
+    return bot
 
 
 async def told(bot: Online, channel, person, name: str, options=None) -> str:
@@ -144,7 +128,6 @@ async def test_stop_stops_the_model_within_half_a_second(bot, library):
     assert asyncio.get_running_loop().time() - began < 2  # half a second on a machine that does nothing else
     await bot.server.until(lambda: "(stopped)" in answer.text)
     assert answer.reply_to == question.id
-    bot.openai.first = ""
 
 
 async def test_regenerate_replaces_the_answer_and_its_turn(bot, library):
