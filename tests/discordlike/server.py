@@ -48,7 +48,7 @@ class DiscordLike:
         self.channel, self.dm, self.group_dm = world.channel, world.dm, world.group_dm
         self.join, self.leave, self.enter, self.quit = world.join, world.leave, world.enter, world.quit
         self.overwrite, self.permit, self.dress = world.overwrite, world.permit, world.dress
-        self.remove, self.outage = world.remove, world.outage
+        self.remove, self.outage, self.vacate = world.remove, world.outage, world.vacate
         self.say, self.edit, self.delete = talk.say, talk.edit, talk.delete
         self.react, self.unfurl = talk.react, talk.unfurl
         self.slash, self.menu, self.suggest = interactions.slash, interactions.menu, interactions.suggest

@@ -95,12 +95,16 @@ class Online:
         return code
 
     async def afresh(self) -> None:
-        """Let it come to rest, and undo all that tests did to what is around it; the model says Rex!"""
+        """Let it come to rest and leave its guilds, and undo what tests did to what is around it; the model says Rex!
+
+        What is left unanswered there would be answered after the next start.
+        """
         self.server.mend()
         if self.openai.let_go is not None:
             self.openai.let_go.set()
         if self.running:
             await until_it(self._at_rest)
+        self.server.vacate()
         self.server.journal.all.clear()
         self.openai.forget()
         self.openai.answer = lambda prompt: "Rex!"

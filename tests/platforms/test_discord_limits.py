@@ -23,6 +23,7 @@ async def denied(running: Online) -> Library:
 @pytest_asyncio.fixture(loop_scope="module")
 async def limited(bot: Online, denied: Library) -> None:
     """Have a bot online that answers two messages a minute, but not the denied."""
+    bot.server.join(denied.guild, bot.server.me)
     denies = f"discord:{denied.guild.id}, person:{denied.bob.id}"
     await bot.up(LOREBOT_PERSON_PER_MINUTE="2", LOREBOT_DENY=denies)
 
