@@ -355,7 +355,7 @@ async def test_no_color_is_honoured(opened, home, model):
     tty = await opened()
     await tty.say("Hello", until="def f()")
     tty.press("/" + TAB)
-    await tty.shows("/conversation")
+    await tty.shows("/memory list")
     assert not COLOUR.search(tty.raw)
     del home.settings["NO_COLOR"]
     tty = await opened()
