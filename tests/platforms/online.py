@@ -106,6 +106,7 @@ class Online:
             await until_it(self._at_rest)
         self.server.vacate()
         self.server.journal.all.clear()
+        self.server.gateway.log.clear()
         self.openai.forget()
         self.openai.answer = lambda prompt: "Rex!"
 

@@ -11,9 +11,10 @@ import pytest
 from bot.platforms.discord.connecting import pauses
 from bot.platforms.discord.secrets import IN_ADDRESSES
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+shared = pytest.mark.asyncio(loop_scope="module")
 
 
+@shared
 async def test_it_is_alive_while_discord_is_away_and_ready_when_it_has_got_in(bot, server):
     server.faults.cut(times=math.inf, on="GET /users/@me")
     await bot.begin()
@@ -32,6 +33,7 @@ async def test_it_is_alive_while_discord_is_away_and_ready_when_it_has_got_in(bo
     ("closed_with", "ends_with", "told"),
     [(4004, 78, "reset the token"), (4010, 78, "LOREBOT_DISCORD_SHARD_IDS"), (4011, 75, "start again")],
 )
+@shared
 async def test_a_session_that_discord_ends_for_good_ends_the_process(bot, server, closed_with, ends_with, told):
     """4011 without a count of one's own: started again, the bot asks Discord for the count anew."""
     await bot.up()
@@ -40,6 +42,7 @@ async def test_a_session_that_discord_ends_for_good_ends_the_process(bot, server
     assert told in bot.err
 
 
+@shared
 async def test_it_ends_at_once_when_asked_to_while_discord_is_away(bot, server):
     server.faults.cut(times=math.inf, on="GET /users/@me")
     await bot.begin()
@@ -54,6 +57,7 @@ def test_pauses_grow_to_a_minute():
     assert all(45 <= pause <= 75 for pause in found[6:])
 
 
+@shared
 async def test_a_start_that_discord_fails_is_tried_again(bot, server):
     for path in ("GET /users/@me", "GET /gateway/bot"):
         server.faults.fail(503, on=path)
@@ -63,6 +67,7 @@ async def test_a_start_that_discord_fails_is_tried_again(bot, server):
     assert len(bot.logged("Discord not reached yet")) == 2
 
 
+@shared
 async def test_without_redis_it_is_not_ready_and_says_so(bot, server):
     await bot.up()
     await bot.comes("/readyz", 200)
@@ -76,6 +81,7 @@ async def test_without_redis_it_is_not_ready_and_says_so(bot, server):
     await bot.comes("/readyz", 200)
 
 
+@shared
 async def test_rate_limits_are_counted(bot, server, library):
     await bot.up()
     before = await bot.figure('lorebot_rate_limits_total{platform="discord"}')
@@ -85,6 +91,7 @@ async def test_rate_limits_are_counted(bot, server, library):
     assert await bot.figure('lorebot_rate_limits_total{platform="discord"}') == before + 1
 
 
+@shared
 async def test_a_gateway_that_is_shut_at_the_start_is_tried_again(bot, server):
     server.gateway.shut = True
     await bot.begin()
@@ -98,6 +105,7 @@ async def test_a_gateway_that_is_shut_at_the_start_is_tried_again(bot, server):
     await bot.comes("/readyz", 200)
 
 
+@shared
 async def test_an_answer_is_counted_and_logged_with_its_turn_and_nothing_of_what_was_said(bot, server, openai, library):
     await bot.up(LOG_LEVEL="DEBUG", OPENAI_API_KEY="sk-very-secret")
     openai.answer = lambda prompt: "He is called Rex the Secretive."
@@ -118,6 +126,7 @@ async def test_an_answer_is_counted_and_logged_with_its_turn_and_nothing_of_what
         assert said not in bot.err
 
 
+@shared
 async def test_too_few_shards_end_with_78_and_the_setting(bot, server):
     server.rules.shards_required = 2
     await bot.begin(LOREBOT_DISCORD_SHARDS="1")
@@ -130,6 +139,7 @@ def test_tokens_in_addresses_are_left_out_of_logs():
     assert IN_ADDRESSES.sub(r"\1...", logged) == logged.replace("aW50ZXJhY3Rpb24_x-y", "...")
 
 
+@shared
 async def test_a_process_serves_the_shards_that_it_is_given(bot, server):
     server.rules.shards_required = 3
     await bot.begin(LOREBOT_DISCORD_SHARDS="3", LOREBOT_DISCORD_SHARD_IDS="2")
@@ -139,6 +149,7 @@ async def test_a_process_serves_the_shards_that_it_is_given(bot, server):
     assert await bot.figure('lorebot_socket_up{platform="discord",socket="2"}') == 1
 
 
+@shared
 async def test_a_port_that_is_taken_is_told(bot):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         await bot.begin(LOREBOT_HEALTH_PORT=str(taken.getsockname()[1]))
@@ -147,6 +158,7 @@ async def test_a_port_that_is_taken_is_told(bot):
 
 
 @pytest.mark.soak
+@shared
 async def test_a_blackholed_socket_is_left_within_90_seconds_and_nothing_said_meanwhile_is_lost(bot, server, library):
     """Complaint: online but deaf."""
     await bot.begin()
@@ -159,6 +171,7 @@ async def test_a_blackholed_socket_is_left_within_90_seconds_and_nothing_said_me
 
 
 @pytest.mark.soak
+@shared
 async def test_a_gateway_that_never_answers_again_ends_the_process_with_75_within_90_seconds(bot, server):
     await bot.begin()
     await bot.comes("/readyz", 200)
