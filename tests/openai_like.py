@@ -53,6 +53,12 @@ class OpenAILike:
     async def __aexit__(self, *error: object) -> None:
         await self._runner.cleanup()
 
+    def forget(self) -> None:
+        """Be as new: it was asked nothing, and answers at once."""
+        for noted in (self.chats, self.embeddings, self.paths, self.keys):
+            noted.clear()
+        self.delay, self.first, self.let_go, self.busiest = 0.0, "", None, 0
+
     @property
     def prompts(self) -> list[str]:
         """The prompts, each as one text."""

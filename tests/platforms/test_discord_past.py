@@ -17,10 +17,17 @@ from memory.records import Turn, answer_id
 from memory.scope import Audience, Scope
 from tests.discordlike.conftest import Client, Place, online, pointed_at
 from tests.discordlike.records import Can
+from tests.discordlike.server import DiscordLike
 from tests.discordlike.talk import Draft
 from tests.waiting import until
 
 BEGAN = datetime(2024, 5, 3, tzinfo=UTC)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[DiscordLike]:
+    async with DiscordLike() as server:
+        yield server
 
 
 @pytest.fixture
