@@ -171,6 +171,8 @@ class Client(Sharded):
             return
         if not self._admitted(message):
             return
+        if message.edited_at is None:
+            return  # nobody's words have changed: a link got its preview, or the message was pinned
         text = intake.words(message, self.user)
         conversation = self._talks.of(event.channel_id)
         if (
@@ -235,6 +237,8 @@ class Client(Sharded):
         self._listening.overheard.withdraw(here.tenant, here.conversation, ids)
         try:
             firsts = {(await self._engine.burst(here, one)).first for one in ids}
+            if conversation is not None:  # answered anew without what is gone
+                firsts = {one for one in firsts if one not in conversation}
             await self._memory.forget(whose, Which(turns=tuple((here.conversation, one) for one in ids | firsts)))
         except LoreError as error:
             log.warning("not forgotten", error=str(error))
