@@ -47,6 +47,20 @@ async def test_an_edit_that_would_be_answered_anew_counts_as_a_message(home, sta
     assert len(openai.chats) == 3
 
 
+async def test_a_links_preview_is_no_edit(home, start, server, openai, library):
+    home.settings["LOREBOT_PERSON_PER_MINUTE"] = "2"
+    await start()
+    openai.let_go = asyncio.Event()
+    asked = server.say(library.general, library.ada, f"{server.me.mention} What is http://127.0.0.1/ about?")
+    await server.until(lambda: len(openai.chats) == 1)
+    server.unfurl(asked)
+    server.say(library.general, library.ada, f"{server.me.mention} hello")
+    openai.let_go.set()
+    await server.until(lambda: len(server.said(library.general)) == 2)
+    await server.until(lambda: all(one.text == "Rex!" for one in server.said(library.general)))
+    assert len(openai.chats) == 2
+
+
 async def test_a_denied_guild_hears_nothing_and_nothing_of_it_is_remembered(home, start, server, openai, library):
     other = server.guild("Other", library.bob)
     lounge = server.channel(other, "lounge")

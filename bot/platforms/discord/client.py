@@ -16,7 +16,7 @@ from bot.platforms.discord import buttons, channels, commands, intake, leaving, 
 from bot.platforms.discord.audience import DIRECT, everyone_reads, roles, scope, tenant
 from bot.platforms.discord.desk import BUSY, Desk
 from bot.platforms.discord.missed import Missed
-from bot.platforms.discord.outlet import NOBODY
+from bot.platforms.discord.outlet import FAILED, NOBODY
 from bot.platforms.discord.permissions import Silence
 from bot.platforms.discord.shards import Sharded
 from bot.platforms.discord.talks import Talks
@@ -157,7 +157,7 @@ class Client(Sharded):
             return
         incoming = self._talks.incoming(message, intake.words(message, self.user))
         if not self._talks.take(Asked(incoming, message), message.channel, anyway=anyway):
-            with suppress(discord.HTTPException):
+            with suppress(*FAILED):
                 await message.reply(BUSY, mention_author=False)
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
@@ -210,7 +210,7 @@ class Client(Sharded):
         """Count a message; beyond the limits, tell whoever wrote it, once."""
         refusal = await self._limits.admit(scope(message.channel, message.author.id), time.time_ns() // 1_000_000)
         if refusal is not None and not refusal.told:
-            with suppress(discord.HTTPException):
+            with suppress(*FAILED):
                 await message.reply(refusal.text, mention_author=False)
         return refusal is None and not self._ending
 

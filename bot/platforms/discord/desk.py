@@ -24,7 +24,7 @@ from bot.engine import Engine
 from bot.errors import CommandError, DeliveryError, ModelError
 from bot.platforms.discord import buttons, channels, dialogs, past
 from bot.platforms.discord.audience import roles, scope
-from bot.platforms.discord.outlet import NOBODY, partial
+from bot.platforms.discord.outlet import FAILED, NOBODY, partial
 from bot.platforms.discord.talks import Talks
 from bot.records import Answered, Incoming, Seen, Tokens
 from bot.service import Service
@@ -146,7 +146,7 @@ class Desk:
                 return None
             incoming = Incoming(turn.id, here, turn.author, turn.text, turn.sent_at, self._settings.timezone)
             return await self._talks.found(incoming)
-        except (LoreError, discord.HTTPException, OSError) as error:
+        except (LoreError, *FAILED) as error:
             log.info("not found again", turn=message, error=type(error).__name__)
             return None
 

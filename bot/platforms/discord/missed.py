@@ -11,6 +11,7 @@ import discord
 import structlog
 
 from bot.engine import Engine
+from bot.platforms.discord.outlet import FAILED
 
 log = structlog.get_logger()
 
@@ -74,7 +75,7 @@ class Missed:
                 async for message in channel.history(after=after, limit=MOST_MESSAGES, oldest_first=True):
                     found += 1
                     await self._hears(message)
-            except (discord.HTTPException, OSError) as error:
+            except FAILED as error:
                 log.warning("not looked back", channel=channel.id, error=type(error).__name__)
         log.info("caught up", messages=found, seconds=round(time.time() - since))
 
@@ -90,7 +91,7 @@ class Missed:
         for one in list(self._direct):
             try:
                 channel = self._client.get_channel(one) or await self._client.fetch_channel(one)
-            except (discord.HTTPException, OSError):
+            except FAILED:
                 continue
             if isinstance(channel, discord.DMChannel):
                 yield channel

@@ -4,12 +4,16 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import aiohttp
 import discord
 
 from bot.delivery.stream import Controls
 from bot.errors import DeliveryError, DeliveryRefused, MessageLost, SlowDown
 
 NOBODY = discord.AllowedMentions(everyone=False, roles=False, users=False, replied_user=False)
+
+UNREACHED = (aiohttp.ClientError, OSError)  # a timeout is an OSError, a connection that Discord has closed is none
+FAILED = (discord.HTTPException, *UNREACHED)  # what any request may end with
 
 UNKNOWN_CHANNEL, UNKNOWN_MESSAGE = 10003, 10008
 TOO_MANY_EDITS = 30046  # of a message older than an hour
@@ -45,6 +49,7 @@ class Outlet:
                 reference=self._reference(),  # type: ignore[arg-type]  # None is none, as below
                 view=view,  # type: ignore[arg-type]
             )
+            self._referred = True
             if sent.content.strip() != text.strip():  # posted by an earlier process, which said less
                 await sent.edit(content=text, allowed_mentions=NOBODY, view=view)
         return str(sent.id)
@@ -92,7 +97,6 @@ class Outlet:
         """Return what the first message of the reply refers to."""
         if self._asked is None or self._referred:
             return None
-        self._referred = True
         return discord.MessageReference.from_message(self._asked, fail_if_not_exists=False)
 
     def _partial(self, message: str) -> discord.PartialMessage:
@@ -120,5 +124,5 @@ def told() -> Iterator[None]:
         if 400 <= error.status < 500:
             raise DeliveryRefused(f"Discord refuses the message ({error.status}, {error.code})") from error
         raise DeliveryError(f"Discord failed on its side ({error.status})") from error
-    except (OSError, TimeoutError) as error:
+    except UNREACHED as error:
         raise DeliveryError("Discord can't be reached") from error

@@ -16,7 +16,7 @@ from bot.delivery.stream import Style
 from bot.engine import Engine
 from bot.platforms.discord import attachments, buttons, intake
 from bot.platforms.discord.audience import scope
-from bot.platforms.discord.outlet import Outlet, partial
+from bot.platforms.discord.outlet import FAILED, Outlet, partial
 from bot.records import Attachment, Incoming
 from bot.replies import Replies
 from bot.service import Service
@@ -79,7 +79,7 @@ class Talks:
             asked = await self.found(incoming)
         except (discord.NotFound, discord.Forbidden):
             await self._engine.gone(incoming)
-        except (discord.HTTPException, OSError, LoreError) as error:  # it is looked for again
+        except (*FAILED, LoreError) as error:  # it is looked for again
             log.warning("not taken up", turn=incoming.id, error=type(error).__name__)
         else:
             self.take(asked, asked.origin.channel, anyway=True)
@@ -87,7 +87,7 @@ class Talks:
     async def found(self, incoming: Incoming) -> Asked:
         """Return what was asked as it is on Discord now: it may say something else, and others may read it.
 
-        Raises discord.HTTPException, OSError, RedisError.
+        Raises FAILED, RedisError.
         """
         here = int(incoming.scope.conversation)
         channel = self._client.get_channel(here) or await self._client.fetch_channel(here)
@@ -167,7 +167,7 @@ class Talks:
             return message
         try:
             return await partial(message.channel, int(one)).fetch()
-        except discord.HTTPException:
+        except FAILED:
             return None
 
     @property
@@ -179,6 +179,6 @@ class Talks:
 async def _typing(channel: "discord.abc.MessageableChannel") -> None:
     """Show that something is being written, until cancelled."""
     while True:
-        with suppress(discord.HTTPException, OSError):
+        with suppress(*FAILED):
             await channel._state.http.send_typing(channel.id)
         await asyncio.sleep(TYPING)
