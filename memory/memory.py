@@ -427,14 +427,16 @@ class Memory:
 
     # Wishes
 
-    async def moved(self, scope: Scope) -> None:
-        """Tell who can read a conversation from now on: it holds for the next recall.
+    async def moved(self, *scopes: Scope) -> None:
+        """Tell who can read conversations from now on: it holds for the next recall.
 
-        Its turns are given their new reach by `upkeep`. That fewer people read is also believed from every turn's own
+        Their turns are given their new reach by `upkeep`. That fewer people read is also believed from every turn's own
         scope; that more do, or that other threads are open, only from here.
         """
-        changing = await self._asked(lambda batch: conversations.moved(batch, self.keys, scope))
-        self._stirred(changing)
+        batch = self.batch()
+        changing = [conversations.moved(batch, self.keys, scope) for scope in scopes]
+        await batch.send()
+        self._stirred(any([one.value for one in changing]))  # each is read: one that was refused raises
 
     async def pause(self, scope: Scope) -> None:
         """From now on the person is answered and what they and the answers say is not remembered, in this tenant."""

@@ -31,12 +31,9 @@ def scope(
     if isinstance(channel, discord.abc.GuildChannel):
         audience = Audience.PUBLIC if everyone_reads(channel) else Audience.PRIVATE
         return Scope(tenant(channel.guild), str(channel.id), str(person), audience, narrow=narrow)
-    guild = (
-        channel.guild_id if isinstance(channel, discord.PartialMessageable) else None
-    )  # None: a group DM, or unknown
-    return Scope(
-        DIRECT if guild is None else f"discord:{guild}", str(channel.id), str(person), Audience.PRIVATE, narrow=narrow
-    )
+    guild = channel.guild_id if isinstance(channel, discord.PartialMessageable) else None
+    where = DIRECT if guild is None else f"discord:{guild}"  # a group DM, or a channel that is not known yet
+    return Scope(where, str(channel.id), str(person), Audience.PRIVATE, narrow=narrow)
 
 
 def tenant(guild: discord.Guild) -> str:

@@ -17,6 +17,7 @@ from bot.engine import Engine
 from bot.platforms.discord import attachments, buttons, intake
 from bot.platforms.discord.audience import scope
 from bot.platforms.discord.outlet import FAILED, Outlet, partial
+from bot.platforms.discord.readers import Readers
 from bot.records import Attachment, Incoming
 from bot.replies import Replies
 from bot.service import Service
@@ -34,12 +35,19 @@ class Talks:
     """Conversations by channel; one lives while something is to be answered in it."""
 
     def __init__(
-        self, client: discord.Client, engine: Engine, service: Service, settings: Settings, burst: float = BURST
+        self,
+        client: discord.Client,
+        engine: Engine,
+        service: Service,
+        settings: Settings,
+        readers: Readers,
+        burst: float = BURST,
     ) -> None:
         """burst: seconds of silence that end one."""
         self._client = client
         self._engine = engine
         self._settings = settings
+        self._readers = readers
         self._burst = burst
         self._replies = Replies(engine, STYLE, service.limits, service.metrics)
         self._going_on: dict[int, Conversation] = {}
@@ -149,6 +157,8 @@ class Talks:
         asker = int(asked.incoming.scope.person)
         outlet = Outlet(channel, message, lambda controls: buttons.view(controls, asked.id, asker))
         guild = channel.guild if isinstance(channel, discord.abc.GuildChannel | discord.Thread) else None
+        if guild is not None:
+            await self._readers.tell(guild)  # before anything is recalled
         with bound_contextvars(guild=guild and guild.id, shard=guild.shard_id if guild else 0):
             await self._replies.give(asked, outlet, str(channel.id))
 
