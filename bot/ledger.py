@@ -9,7 +9,7 @@ Beside its state an event holds which messages of the platform its reply stands 
 messages were answered with it, as one burst, and what its answer was made from: names, no text.
 
 Attached texts are kept with a message until it is answered, images are not: whoever answers it in another's place does
-so without them, and tells their names.
+so without them, and tells their names. What others say around it is not kept: who answers it looks at the screen anew.
 """
 
 import json
@@ -304,8 +304,10 @@ def _payload(incoming: Incoming) -> str:
     kept = [
         one if one.image is None else replace(one, image=None, unread="lost when the bot was interrupted")
         for one in incoming.attachments
+        if one.author is None
     ]
-    return json.dumps(asdict(replace(incoming, attachments=kept)), ensure_ascii=False)
+    shown = [one for one in incoming.context if not one.id]  # what the platform would not show again
+    return json.dumps(asdict(replace(incoming, attachments=kept, context=shown)), ensure_ascii=False)
 
 
 def _readable(payloads: Sequence[bytes]) -> list[Incoming]:
