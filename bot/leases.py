@@ -39,7 +39,8 @@ class Leases:
         """Keep it no more."""
         self._held.pop(_name(incoming), None)
         if not self._held and self._renewing is not None:
-            await tasks.ended(self._renewing)
+            renewing, self._renewing = self._renewing, None  # what is held meanwhile begins another
+            await tasks.ended(renewing)
 
     async def _renew(self) -> None:
         while self._held:
