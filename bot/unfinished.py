@@ -40,5 +40,9 @@ class Unfinished:
                     break
                 for incoming in found:
                     log.info("taken up", turn=incoming.id)
-                    await self._take(incoming)
+                    try:
+                        await self._take(incoming)
+                    except Exception as error:  # one message's own fault: it must not end the others, nor come again
+                        log.error("given up", turn=incoming.id, error=type(error).__name__, exc_info=error)
+                        await self._engine.done(incoming)
             await asyncio.sleep(EVERY)
