@@ -193,12 +193,13 @@ class Engine:
         batch = self._memory.batch()
         self._ledger.reword(batch, incoming)
         await batch.send()
-        return await self._memory.edit(incoming.scope, incoming.id, heard(incoming).text)
+        return await self._memory.edit(incoming.scope, incoming.id, heard(incoming).text, live=True)
 
     async def reopen(self, incoming: Incoming) -> None:
         """Let a message be answered anew, as it says now; the answer it had is forgotten. Raises RedisError."""
         scope = incoming.scope
-        await self._memory.forget(scope, Which(turns=((scope.conversation, answer_id(incoming.id)),)))
+        answer = Which(turns=((scope.conversation, answer_id(incoming.id)),))
+        await self._memory.forget(scope, answer, erase=False)
         await self.edited(incoming)
         batch = self._memory.batch()
         self._ledger.reopen(batch, incoming)

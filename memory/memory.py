@@ -323,14 +323,22 @@ class Memory:
 
     # Change, forget, take along
 
-    async def edit(self, scope: Scope, turn_id: str, text: str) -> bool:
-        """Give a turn of this conversation another text, embedded and indexed anew; False where there is none."""
+    async def edit(self, scope: Scope, turn_id: str, text: str, *, live: bool = False) -> bool:
+        """Give a turn of this conversation another text, embedded and indexed anew; False where there is none.
+
+        live: it is being said now, so the turn of a person who has paused is forgotten instead.
+        """
         batch = self.batch()
         known_as = turns.get(batch, self.keys, scope, turn_id)
         over = summaries.over(batch, self.keys, scope, turn_id)
         await batch.send()
         old = known_as.value
         if old is None:
+            return False
+        if old.text == text:
+            return True
+        if live and await self.paused(replace(scope, person=old.person)):
+            await self.forget(Operator(scope.tenant), Which(turns=((scope.conversation, turn_id),)))
             return False
         turn = replace(old, text=text)
         passages = self._passages(turn)
@@ -376,10 +384,12 @@ class Memory:
         which: Which | Sequence[Place],
         *,
         progress: Callable[[int], None] = lambda done: None,
+        erase: bool = True,
     ) -> Forgotten:
         """Forget turns, the answers to them and all that came of them, on the disk too.
 
-        which: conditions as for `find`, or what it found.
+        which: conditions as for `find`, or what it found. erase: False leaves the disk to `upkeep`, where nobody has
+        asked for it: Redis writes all its files anew.
         """
         gone = 0
         places = await self.find(whose, which) if isinstance(which, Which) else which
@@ -390,7 +400,7 @@ class Memory:
             places = await self.find(whose, which) if isinstance(which, Which) else ()
             if not places:
                 break
-        return Forgotten(gone, await explaining(erasure.erase(self._client, self.keys)))
+        return Forgotten(gone, await explaining(erasure.erase(self._client, self.keys)) if erase else "")
 
     async def leave(self, operator: Operator) -> Forgotten:
         """Forget all that is kept of a tenant, on the disk too; only who has paused is still known."""

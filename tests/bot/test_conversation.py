@@ -134,3 +134,19 @@ async def test_a_burst_in_a_channel_that_is_gone_is_given_up(channel):
     await here.taken_in("m1")
     await here.going_on.stop(gone=True)
     assert not await here.bot.engine.owing(here.bot.scope.tenant)
+
+
+async def test_answering_anew_forgets_the_answer_and_leaves_the_disk_to_upkeep(talk, client, keys):
+    bot = talk("Rex.")
+    await bot.say("Who is my dog?", id="m1")
+    await bot.engine.reopen(bot.incoming("Who is my dog?", id="m1"))
+    assert [turn.text for turn in await bot.memory.recent(bot.scope)] == ["Who is my dog?"]
+    assert await client.exists(keys.unclean)
+
+
+async def test_what_is_edited_by_somebody_who_has_paused_is_forgotten(talk):
+    bot = talk("Noted.")
+    await bot.say("My dog is called Rex", id="m1")
+    await bot.memory.pause(bot.scope)
+    assert not await bot.engine.edited(bot.incoming("My PIN is 4711", id="m1"))
+    assert await bot.memory.recent(bot.scope) == ()
