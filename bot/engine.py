@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from weakref import WeakValueDictionary
 
 import structlog
@@ -14,6 +15,7 @@ from bot.apps import attached
 from bot.apps.chat import ChatApp, heard, replied
 from bot.backlog import Backlog
 from bot.delivery.receipts import Receipt
+from bot.delivery.stream import ANEW
 from bot.errors import MessageTooLong
 from bot.leases import Leases
 from bot.ledger import Burst, Claim, Ledger, Told
@@ -86,10 +88,11 @@ class Engine:
 
         shown: whoever iterates shows the answer as it comes. False where that takes longer: `done` tells when all of it
         is shown, and a process that goes on after a crash gets the remembered answer as one piece. Until the iterator
-        is closed, nothing else in the conversation is answered.
+        is closed, nothing else in the conversation is answered. Where another process has taken the message meanwhile,
+        for this one was frozen, whoever iterates is cancelled with ANEW, and the answer is left to that one.
         """
         incoming = self._readable(incoming)
-        async with self._holding(incoming), self._turn_taking(incoming):
+        async with self._holding(incoming, shown=shown), self._turn_taking(incoming):
             glance: Glance | None = None
             try:
                 if await self.backlog.caught_up():
@@ -261,7 +264,8 @@ class Engine:
             turns = replied(incoming, "".join(said), status, self._name)
             told = why.kept(answered) if answered is not None else ""
             ending = _Ending(turns, app.due(incoming.scope), missed, shown, told)
-            await tasks.whole(self._remember(incoming, ending))
+            if incoming in self._leases:  # else another process remembers its own
+                await tasks.whole(self._remember(incoming, ending))
         if answered is not None:
             yield answered
 
@@ -342,9 +346,11 @@ class Engine:
             yield
 
     @asynccontextmanager
-    async def _holding(self, incoming: Incoming) -> AsyncIterator[None]:
+    async def _holding(self, incoming: Incoming, *, shown: bool) -> AsyncIterator[None]:
         """Keep the lease while the answer is being made and shown."""
-        self._leases.hold(incoming)
+        answering = asyncio.current_task()
+        assert answering is not None
+        self._leases.hold(incoming, None if shown else partial(answering.cancel, ANEW))
         try:
             yield
         finally:

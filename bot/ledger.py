@@ -64,7 +64,9 @@ return 'ours'
 
 _RENEW = """
 local now, lease = tonumber(ARGV[2]), tonumber(ARGV[3])
-if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
+local owner = redis.call('HGET', KEYS[1], 'owner')
+if not owner then return 1 end  -- never claimed, or gone: nobody else has it
+if owner ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'until', now + lease)
 if redis.call('HEXISTS', KEYS[1], 'payload') == 1 then redis.call('ZADD', KEYS[3], now + lease, KEYS[1]) end
 local turn = redis.call('GET', KEYS[2])
@@ -208,7 +210,7 @@ class Ledger:
         )
 
     def renew(self, batch: Batch, incoming: Incoming, now: int) -> Answer[bool]:
-        """Ask for more time; False where the lease has been lost."""
+        """Ask for more time; False where another process has the message by now."""
         return batch.ask("EVAL", _RENEW, 3, *self._names(incoming), self._mark(incoming), now, LEASE, read=bool)
 
     def finish(self, batch: Batch, incoming: Incoming, *, shown: bool = True, why: str = "") -> Answer[bool]:
