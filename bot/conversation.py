@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from bot.delivery.receipts import Receipt
-from bot.delivery.stream import ANEW
+from bot.delivery.stream import ANEW, LEFT
 from bot.engine import Engine
 from bot.records import Incoming
 from memory import tasks
@@ -18,6 +18,7 @@ log = structlog.get_logger()
 
 MOST_WAITING = 10
 BURST = 1.5  # seconds of silence that end a burst of messages
+LEAVING = 3.0  # seconds in which an answer that is left may be written down as such
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +164,14 @@ class Conversation:
         return True
 
     async def stop(self, *, gone: bool = False) -> None:
-        """Answer nothing more; what waits is left to our next life, unless the channel is gone."""
+        """Answer nothing more; what waits or is being answered is left to our next life, unless the channel is gone."""
         waiting = [*self._gathered, *self._waiting]
         self._waiting.clear()
-        if self._answering is not None:
-            await tasks.ended(self._answering)
+        if (answering := self._answering) is not None:
+            if not gone:
+                answering.cancel(LEFT)
+                await asyncio.wait([answering], timeout=LEAVING)
+            await tasks.ended(answering)
         await tasks.ended(self.task)
         for one in waiting:
             if await one.taken():

@@ -28,7 +28,7 @@ async def whole(doing: Coroutine[Any, Any, None]) -> None:
         except asyncio.CancelledError as error:
             if task.done():
                 break
-            cancelled = error  # with what was said to `cancel`
+            cancelled = cancelled or error  # with what was said to `cancel` at first
         except BaseException:
             break
     if cancelled is not None:

@@ -6,7 +6,13 @@ from collections.abc import Callable
 import pytest
 
 from bot.conversation import Asked, Conversation
+from bot.delivery.parts import DISCORD
+from bot.delivery.stream import Style
+from bot.limits import Allowance, Limits
+from bot.metrics import Metrics
+from bot.replies import Replies
 from tests.conftest import Talk
+from tests.fakes import ManualClock, Postbox
 from tests.waiting import until, until_it
 
 
@@ -150,3 +156,18 @@ async def test_what_is_edited_by_somebody_who_has_paused_is_forgotten(talk):
     await bot.memory.pause(bot.scope)
     assert not await bot.engine.edited(bot.incoming("My PIN is 4711", id="m1"))
     assert await bot.memory.recent(bot.scope) == ()
+
+
+async def test_an_answer_that_does_not_end_before_its_process_is_given_by_the_next(talk, client, keys):
+    """Complaint: replies lost on restart."""
+    bot, following = talk(["Re", asyncio.Event()]), talk()
+    replies = Replies(bot.engine, Style(DISCORD), Limits(client, keys, Allowance()), Metrics())
+    box = Postbox(ManualClock())
+    going_on = Conversation(bot.engine, lambda asked: replies.give(asked, box, "main"), lambda: None, burst=0)
+    going_on.take(Asked(bot.incoming("What is my dog called?", id="m1"), None))
+    await until(lambda: box.shown == ["Re"])
+    await going_on.stop()
+    assert box.shown == ["Re"]
+    [left] = await following.engine.unfinished(bot.scope.tenant)
+    assert len(await following.engine.take_in(left)) == 1  # the message that it will edit
+    assert [turn.role for turn in await bot.memory.recent(bot.scope)] == ["user"]
