@@ -138,12 +138,11 @@ class Talks:
         await self._engine.edited(replace(incoming, attachments=await self._attached(incoming, messages)))
 
     async def drain(self, seconds: float) -> None:
-        """Wait for what is being answered, so many seconds at most, and stop the rest."""
+        """Wait for what is being answered, so many seconds at most, and leave the rest to the next process."""
         running = [one.task for one in self._going_on.values()]
         if running:
             await asyncio.wait(running, timeout=seconds)
-        for one in list(self._going_on.values()):
-            await one.stop()
+        await asyncio.gather(*(one.stop() for one in list(self._going_on.values())))
 
     async def _answer(self, asked: Asked, channel: "discord.abc.MessageableChannel") -> None:
         message = asked.origin
