@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Coroutine, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,7 +68,7 @@ class _Waiting:
 
     def __init__(self, engine: Engine, asked: Asked) -> None:
         self.asked = asked
-        self._taking = asyncio.create_task(engine.take_in(asked.incoming)) if not asked.anew else None
+        self._taking = asyncio.create_task(engine.inbox.take_in(asked.incoming)) if not asked.anew else None
 
     async def taken(self) -> bool:
         """Tell whether it is to be answered here; False where that is done, or being done elsewhere."""
@@ -154,7 +154,7 @@ class Conversation:
                 await tasks.ended(self._answering)
         for one in gone:
             await one.taken()  # it must not be taken in after it is done
-            await self._engine.done(one.asked.incoming)
+            await self._engine.inbox.done(one.asked.incoming)
 
     async def stop_answer(self, message: str) -> bool:
         """Stop the answer to a message; False where it is not being answered."""
@@ -175,7 +175,7 @@ class Conversation:
         await tasks.ended(self.task)
         for one in waiting:
             if await one.taken():
-                await (self._engine.done if gone else self._engine.leave)(one.asked.incoming)
+                await (self._engine.inbox.done if gone else self._engine.inbox.leave)(one.asked.incoming)
 
     def _answer_again(self, asked: Asked) -> None:
         assert self._answering is not None
@@ -191,7 +191,7 @@ class Conversation:
                     self._answering = asyncio.create_task(_awaited(self._answer(asked)))
                     await asyncio.wait([self._answering])
                     if _broken(self._answering, asked):
-                        await self._engine.done(asked.incoming)
+                        await self._engine.inbox.done(asked.incoming)
                     asked = self._again
                 self._current = self._answering = None
         finally:
@@ -212,10 +212,8 @@ class Conversation:
         if self._gathered and not self._gathered[0].asked.anew:
             await self._gather_rest(self._gathered[0].asked.incoming.scope.person)
         asked, joined = _together(self._gathered), None
-        while (
-            asked is not None and len(asked.messages) > 1 and asked != joined
-        ):  # else something changed while they were joined
-            await self._engine.join(asked.incoming, asked.messages[1:])
+        while asked is not None and len(asked.messages) > 1 and asked != joined:  # again if one changed meanwhile
+            await self._engine.inbox.join(asked.incoming, asked.messages[1:])
             asked, joined = _together(self._gathered), asked
         self._gathered = []
         return asked
@@ -260,6 +258,54 @@ def _broken(answering: "asyncio.Task[None]", asked: Asked) -> bool:
         return False
     log.error("answer broken", turn=asked.id, error=type(error).__name__, exc_info=error)
     return True
+
+
+class Conversations:
+    """The conversations that are going on, by place; one lives while something is to be answered in it."""
+
+    def __init__(self, engine: Engine, burst: float = BURST) -> None:
+        """burst: seconds of silence that end a burst of messages."""
+        self._engine = engine
+        self._burst = burst
+        self._going_on: dict[str, Conversation] = {}
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self._going_on)
+
+    def of(self, place: str) -> Conversation | None:
+        """Return what is being asked in a place, if anything."""
+        return self._going_on.get(place)
+
+    def take(
+        self,
+        place: str,
+        asked: Asked,
+        answer: Callable[[Asked], Awaitable[None]],
+        busy: Callable[[], Coroutine[Any, Any, None]],
+        *,
+        anyway: bool = False,
+    ) -> bool:
+        """Take in what is to be answered; False where too much waits there already, unless anyway.
+
+        answer: shows the answer to a message. busy: shows that something is being done, until it is cancelled.
+        """
+        if place not in self._going_on:
+            showing = asyncio.create_task(busy())
+
+            def over() -> None:
+                showing.cancel()
+                self._going_on.pop(place, None)
+
+            self._going_on[place] = Conversation(self._engine, answer, over, self._burst)
+        return self._going_on[place].take(asked, anyway=anyway)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for what is being answered, so many seconds at most, and leave the rest to the next process."""
+        running = [one.task for one in self._going_on.values()]
+        if running:
+            await asyncio.wait(running, timeout=seconds)
+        await asyncio.gather(*(one.stop() for one in list(self._going_on.values())))
 
 
 async def _awaited(doing: Awaitable[None]) -> None:

@@ -1,7 +1,6 @@
 """The engine: a message in, pieces of the answer out, both remembered; one message at a time a conversation."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -11,17 +10,14 @@ from weakref import WeakValueDictionary
 import structlog
 
 from bot import stopwatch, why
-from bot.apps import attached
 from bot.apps.chat import ChatApp, heard, replied
 from bot.backlog import Backlog
-from bot.delivery.receipts import Receipt
 from bot.delivery.stream import ANEW
 from bot.errors import MessageTooLong
-from bot.leases import Leases
-from bot.ledger import Burst, Claim, Ledger, Told
+from bot.inbox import Inbox, cleaned, now
+from bot.ledger import Claim, Ledger
 from bot.models.base import Piece
-from bot.models.tokens import readable
-from bot.records import Answered, Event, Incoming, Notice, Seen, Tokens
+from bot.records import Answered, Event, Incoming, Notice, Tokens
 from memory import tasks
 from memory.errors import LoreError, RedisError
 from memory.memory import Glance, Memory
@@ -52,32 +48,11 @@ class Engine:
         self._memory = memory
         self._apps = apps
         self._ledger = ledger
-        self._leases = Leases(memory, ledger)
         self._name = name
         self._max_message = max_message
         self.backlog = Backlog(memory, ledger)
+        self.inbox = Inbox(memory, ledger, self.backlog)
         self._lines: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
-
-    async def take_in(self, incoming: Incoming) -> tuple[Receipt, ...] | None:
-        """Write down that a message is to be answered, for whoever lives on; None where that is done, or being done.
-
-        From now on it is ours: `reply` answers it, `done` says that it needs no answer, `leave` leaves it to others.
-        Returns where parts of its answer stand that an earlier process gave.
-        """
-        incoming = _clean(incoming)
-        batch = self._memory.batch()
-        claim = self._ledger.claim(batch, incoming, _now(), waiting=True)
-        told = self._ledger.told(batch, incoming.scope, incoming.id)
-        try:
-            await batch.send()
-            if claim.value in (Claim.SENT, Claim.ANSWERING):
-                return None
-            known = told.value.receipts
-        except RedisError as error:
-            self.backlog.went(error)
-            known = ()
-        self._leases.hold(incoming)
-        return known
 
     async def reply(self, incoming: Incoming, *, shown: bool = True) -> AsyncIterator[Event]:
         """Stream the answer to a message; nothing where it has been answered or is being answered elsewhere.
@@ -116,80 +91,6 @@ class Engine:
         """Tell whether images are looked at where something is said."""
         return (await self._apps(scope)).sees
 
-    async def done(self, incoming: Incoming) -> None:
-        """Tell that nothing more is to be done about a message: its answer is shown, or it needs none."""
-        await self._leases.let_go(incoming)
-        batch = self._memory.batch()
-        self._ledger.settle(batch, incoming)
-        with suppress(RedisError):  # its lease will run out
-            await batch.send()
-
-    async def gone(self, incoming: Incoming) -> None:
-        """Tell that the platform has a message no more: it needs no answer, and is forgotten."""
-        await self.done(incoming)
-        with suppress(LoreError):
-            await self._memory.forget(incoming.scope, Which(turns=((incoming.scope.conversation, incoming.id),)))
-
-    async def leave(self, incoming: Incoming) -> None:
-        """Leave a message to whoever takes it up next: another process, or our next life."""
-        await self._leases.let_go(incoming)
-        batch = self._memory.batch()
-        self._ledger.release(batch, incoming)
-        with suppress(RedisError):
-            await batch.send()
-
-    async def join(self, first: Incoming, others: Sequence[Incoming]) -> None:
-        """Answer messages of one conversation together: the first says what all of them say."""
-        first = _clean(first)
-        batch = self._memory.batch()
-        self._ledger.join(batch, first, [one.id for one in others])
-        with suppress(RedisError):
-            await batch.send()
-        for one in others:
-            await self._leases.let_go(one)
-        if first in self._leases:
-            self._leases.hold(first)
-
-    async def burst(self, scope: Scope, message: str) -> Burst:
-        """Return with which messages one is, or was, answered. Raises RedisError."""
-        batch = self._memory.batch()
-        found = self._ledger.burst(batch, scope, message)
-        await batch.send()
-        return found.value
-
-    async def told(self, scope: Scope, message: str) -> Told:
-        """Return where the answer to a message stands, and what it was made from. Raises RedisError."""
-        batch = self._memory.batch()
-        found = self._ledger.told(batch, scope, message)
-        await batch.send()
-        return found.value
-
-    async def receipt(self, incoming: Incoming, part: int, receipt: Receipt) -> None:
-        """Write down which message a part of the answer is, as far as memory serves."""
-        batch = self._memory.batch()
-        self._ledger.place(batch, incoming, part, receipt)
-        try:
-            await batch.send()
-        except RedisError as error:
-            log.warning("receipt not kept", turn=incoming.id, error=str(error))
-
-    async def note(self, what: str, of: str, text: str) -> None:
-        """Write something down beside the messages, for our next life. what: its kind; of: whose."""
-        batch = self._memory.batch()
-        self._ledger.note(batch, what, of, text)
-        with suppress(RedisError):
-            await batch.send()
-
-    async def noted(self, what: str, of: str) -> str:
-        """Return what was written down; "" where nothing was, or it cannot be told."""
-        batch = self._memory.batch()
-        found = self._ledger.noted(batch, what, of)
-        try:
-            await batch.send()
-            return found.value
-        except RedisError:
-            return ""
-
     async def edited(self, incoming: Incoming) -> bool:
         """Let a message that was remembered say what it says now; False where it is not. Raises RedisError."""
         incoming = self._readable(incoming)
@@ -207,25 +108,6 @@ class Engine:
         batch = self._memory.batch()
         self._ledger.reopen(batch, incoming)
         await batch.send()
-
-    async def unfinished(self, *tenants: str) -> list[Incoming]:
-        """Return the tenants' messages that a process left unanswered, or not shown; reply to each to make it good.
-
-        Raises RedisError.
-        """
-        if not await self.backlog.caught_up():  # what has been answered meanwhile must be told first
-            return []
-        batch = self._memory.batch()
-        found = [self._ledger.unfinished(batch, tenant, _now()) for tenant in tenants]
-        await batch.send()
-        return [one for some in found for one in some.value if one not in self._leases]
-
-    async def owing(self, tenant: str) -> bool:
-        """Tell whether any of the tenant's messages has been taken in and not been answered yet. Raises RedisError."""
-        batch = self._memory.batch()
-        found = self._ledger.owing(batch, tenant)
-        await batch.send()
-        return found.value
 
     async def _answer(self, incoming: Incoming, glance: Glance | None, *, shown: bool) -> AsyncIterator[Event]:
         """Stream the answer to a message and remember it; glance: None where memory is away."""
@@ -264,7 +146,7 @@ class Engine:
             turns = replied(incoming, "".join(said), status, self._name)
             told = why.kept(answered) if answered is not None else ""
             ending = _Ending(turns, app.due(incoming.scope), missed, shown, told)
-            if incoming in self._leases:  # else another process remembers its own
+            if incoming in self.inbox.leases:  # else another process remembers its own
                 await tasks.whole(self._remember(incoming, ending))
         if answered is not None:
             yield answered
@@ -320,7 +202,7 @@ class Engine:
         """Claim the message and glance at memory in one round trip; None where there is nothing to do."""
         while True:
             batch = self._memory.batch()
-            claim = self._ledger.claim(batch, incoming, _now())
+            claim = self._ledger.claim(batch, incoming, now())
             glance = self._memory.glance(batch, incoming.scope, incoming.text)
             await batch.send()
             match claim.value:
@@ -339,7 +221,7 @@ class Engine:
         line = self._lines.setdefault((incoming.scope.tenant, incoming.scope.conversation), asyncio.Lock())
         if line.locked():  # what waits here must survive a crash too
             batch = self._memory.batch()
-            self._ledger.claim(batch, incoming, _now(), waiting=True)
+            self._ledger.claim(batch, incoming, now(), waiting=True)
             with suppress(RedisError):
                 await batch.send()
         async with line:
@@ -350,27 +232,16 @@ class Engine:
         """Keep the lease while the answer is being made and shown."""
         answering = asyncio.current_task()
         assert answering is not None
-        self._leases.hold(incoming, None if shown else partial(answering.cancel, ANEW))
+        self.inbox.leases.hold(incoming, None if shown else partial(answering.cancel, ANEW))
         try:
             yield
         finally:
-            await self._leases.let_go(incoming)
+            await self.inbox.leases.let_go(incoming)
 
     def _readable(self, incoming: Incoming) -> Incoming:
         """Return the message with text that can be stored; raises MessageTooLong beyond the limit."""
         check_length(incoming.text, self._max_message)
-        return _clean(incoming)
-
-
-def _clean(incoming: Incoming) -> Incoming:
-    """Return the message with text that can be stored."""
-    return replace(
-        incoming,
-        text=readable(incoming.text),
-        author=readable(incoming.author),
-        context=[Seen(readable(seen.author), readable(seen.text), seen.id) for seen in incoming.context],
-        attachments=[attached.storable(one) for one in incoming.attachments],
-    )
+        return cleaned(incoming)
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,7 +265,3 @@ def check_length(text: str, most: int) -> None:
         raise MessageTooLong(
             f"the message has {len(text):,} characters, the limit is {most:,}; shorten it, or raise LOREBOT_MAX_MESSAGE"
         )
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

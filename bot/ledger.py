@@ -24,7 +24,7 @@ from bot.delivery.receipts import Receipt
 from bot.records import Attachment, Incoming, Seen
 from memory import turns
 from memory.batch import Answer, Batch
-from memory.keys import EVENT_TTL, NOTE_TTL, Keys
+from memory.keys import EVENT_TTL, Keys
 from memory.records import answer_id
 from memory.scope import Audience, Scope
 
@@ -266,14 +266,6 @@ class Ledger:
     def told(self, batch: Batch, scope: Scope, message: str) -> Answer[Told]:
         """Ask what is known of the answer to a message."""
         return batch.ask("HGETALL", self._keys.event(scope.tenant, scope.conversation, message), read=_told)
-
-    def note(self, batch: Batch, what: str, of: str, text: str) -> Answer[bool]:
-        """Write something down about a platform."""
-        return batch.ask("SET", self._keys.note(what, of), text, "EX", NOTE_TTL, read=bool)
-
-    def noted(self, batch: Batch, what: str, of: str) -> Answer[str]:
-        """Ask for what was written down."""
-        return batch.ask("GET", self._keys.note(what, of), read=lambda text: text.decode() if text else "")
 
     def unfinished(self, batch: Batch, tenant: str, now: int) -> Answer[list[Incoming]]:
         """Ask for a tenant's messages whose lease ran out before they were answered."""

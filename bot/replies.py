@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import structlog
 
@@ -11,7 +11,7 @@ from bot import stopwatch
 from bot.conversation import Asked
 from bot.delivery.pace import Paces, SystemClock
 from bot.delivery.receipts import Receipt
-from bot.delivery.stream import ANEW, LEFT, SORRY, Outlet, Style, show
+from bot.delivery.stream import ANEW, LEFT, SORRY, LeftAlone, Outlet, Style, show
 from bot.engine import Engine
 from bot.errors import DeliveryError, MessageTooLong, ModelError
 from bot.limits import Limits
@@ -44,7 +44,7 @@ class Replies:
         incoming, already = asked.incoming, asked.already
         if asked.anew:
             already = await self._reopened(incoming)
-        said = _Said(self._style)
+        said = _Said(self._style, stands=bool(already))
         platform = incoming.scope.tenant.partition(":")[0]
         try:
             with stopwatch.answering(self._metrics, platform, incoming.id, channel=channel) as watch:
@@ -53,7 +53,8 @@ class Replies:
                     aclosing(said.pieces(events)) as pieces,  # type: ignore[type-var]
                 ):
                     pace, receipts = self._paces.of(channel), _Receipts(self._engine, incoming, watch)
-                    await show(pieces, outlet, incoming.id, self._style, pace, already, receipts)
+                    with suppress(LeftAlone):
+                        await show(pieces, outlet, incoming.id, self._style, pace, already, receipts)
                 if said.answered is not None:
                     watch.answered(said.answered)
         except (ModelError, MessageTooLong) as error:
@@ -64,14 +65,14 @@ class Replies:
             if LEFT in error.args:
                 await tasks.whole(self._left(incoming))
             elif ANEW not in error.args:
-                await tasks.whole(self._engine.done(incoming))
+                await tasks.whole(self._engine.inbox.done(incoming))
             raise
         except Exception as error:  # one answer's own fault; people have read that it failed
             log.error("answer broken", turn=incoming.id, error=type(error).__name__, exc_info=error)
         if said.answered is not None:
             took = said.answered.tokens
             await self._limits.spent(incoming.scope, took.prompt + took.completion)
-        await self._engine.done(incoming)
+        await self._engine.inbox.done(incoming)
         return said.answered
 
     async def _left(self, incoming: Incoming) -> None:
@@ -80,13 +81,13 @@ class Replies:
             await self._engine.reopen(incoming)
         except LoreError as error:
             log.warning("left without the ledger", turn=incoming.id, error=str(error))
-        await self._engine.leave(incoming)
+        await self._engine.inbox.leave(incoming)
 
     async def _reopened(self, incoming: Incoming) -> tuple[Receipt, ...]:
         """Let a message be answered anew, in the messages where its answer stands."""
         try:
             await self._engine.reopen(incoming)
-            return (await self._engine.told(incoming.scope, incoming.id)).receipts
+            return (await self._engine.inbox.told(incoming.scope, incoming.id)).receipts
         except LoreError as error:
             log.warning("answered anew without the ledger", turn=incoming.id, error=str(error))
             return ()
@@ -95,14 +96,21 @@ class Replies:
 class _Said:
     """The pieces of a reply out of the engine's events, and how it ended."""
 
-    def __init__(self, style: Style) -> None:
+    def __init__(self, style: Style, *, stands: bool) -> None:
+        """stands: parts of the reply stand there already."""
         self._style = style
+        self._stands = stands
         self.answered: Answered | None = None
 
     async def pieces(self, events: AsyncIterator[Event]) -> AsyncIterator[str]:
-        """Yield what is shown; the engine keeps the conversation until all of it is."""
+        """Yield what is shown; the engine keeps the conversation until all of it is.
+
+        Raises LeftAlone where the engine has nothing to do, for what stands there is the answer by now.
+        """
         notices: list[str] = []
+        begun = False
         async for event in events:
+            begun = True
             match event:
                 case Piece(text):
                     yield text
@@ -111,6 +119,8 @@ class _Said:
                 case Answered():
                     self.answered = event
                     break
+        if self._stands and not begun:
+            raise LeftAlone
         for notice in notices:
             yield f"\n{self._style.aside.format(notice)}"
         if self.answered is not None and self.answered.status in (Status.CANCELLED, Status.BROKEN):
@@ -127,9 +137,9 @@ class _Receipts:
         self._watch = watch
 
     async def sending(self, part: int, anew: int) -> None:
-        await self._engine.receipt(self._incoming, part, Receipt("", anew, time.time_ns() // 1_000_000))
+        await self._engine.inbox.receipt(self._incoming, part, Receipt("", anew, time.time_ns() // 1_000_000))
 
     async def sent(self, part: int, anew: int, message: str) -> None:
         if message:
             self._watch.shown()
-        await self._engine.receipt(self._incoming, part, Receipt(message, anew))
+        await self._engine.inbox.receipt(self._incoming, part, Receipt(message, anew))

@@ -12,6 +12,7 @@ from memory.errors import RedisError
 log = structlog.get_logger()
 
 EVERY = 3.0  # seconds; a dead process's leases last ten
+MOST_OWNERS = 8  # processes that may have had a message in hand
 AT_ONCE = 200  # tenants asked about in one round trip
 
 
@@ -34,15 +35,27 @@ class Unfinished:
             tenants = list(self._tenants())
             for start in range(0, len(tenants), AT_ONCE):
                 try:
-                    found = await self._engine.unfinished(*tenants[start : start + AT_ONCE])
+                    found = await self._engine.inbox.unfinished(*tenants[start : start + AT_ONCE])
                 except RedisError as error:  # memory has gone away: the messages stay until it is back
                     log.warning("unfinished messages not looked for", error=str(error))
                     break
                 for incoming in found:
-                    log.info("taken up", turn=incoming.id)
                     try:
-                        await self._take(incoming)
+                        await self._take_up(incoming)
                     except Exception as error:  # one message's own fault: it must not end the others, nor come again
                         log.error("given up", turn=incoming.id, error=type(error).__name__, exc_info=error)
-                        await self._engine.done(incoming)
+                        await self._engine.inbox.done(incoming)
             await asyncio.sleep(EVERY)
+
+    async def _take_up(self, incoming: Incoming) -> None:
+        """Take a message up, unless one process after another had it in hand: it may be what ends them."""
+        try:
+            known = await self._engine.inbox.told(incoming.scope, incoming.id)
+        except RedisError:  # memory has just gone away: the message stays
+            return
+        if known.owners >= MOST_OWNERS:
+            log.error("given up", turn=incoming.id, owners=known.owners)
+            await self._engine.inbox.done(incoming)
+        else:
+            log.info("taken up", turn=incoming.id)
+            await self._take(incoming)

@@ -11,10 +11,12 @@ class Limit:
     """How much fits into one message. wide: what a character beyond U+FFFF counts. Raises ValueError below 100.
 
     With wide=2 it counts UTF-16 code units, which are never fewer than characters, however these are counted.
+    fences_anywhere: three backticks begin and end code amid a line too, which CommonMark does not have.
     """
 
     characters: int
     wide: Literal[1, 2] = 1
+    fences_anywhere: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a message with no room for fences."""
@@ -29,7 +31,8 @@ class Limit:
 
 
 # Discord counts code points, its staff say: https://github.com/discord/discord-api-docs/issues/1315
-DISCORD = Limit(2000)
+# Its code: /^```(?:([a-z0-9_+\-.#]+?)\n)?\n*([^\n][^]*?)\n*```/i, wherever that begins.
+DISCORD = Limit(2000, fences_anywhere=True)
 # The limit of a Markdown block. Slack does not say what it counts, so the larger count is taken. A few blocks together
 # are refused at about 13,200: https://github.com/slackapi/bolt-js/issues/2509
 SLACK = Limit(12_000, wide=2)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from wcwidth import grapheme_boundary_before
 
-from bot.delivery.fences import INDENT, OPENING, margin_again, opened
+from bot.delivery.fences import INDENT, OPENING, RUN, margin_again, opened, turns
 from bot.delivery.inline import Span, spans
 from bot.delivery.parts import Limit, Open, Part
 from bot.delivery.places import Inside, Place, Rank, best
@@ -70,6 +70,7 @@ class _Scan:
         self._most = limit.characters
         self._size = limit.size
         self._wide = limit.wide
+        self._anywhere = limit.fences_anywhere
         self._begun = after.end if after else 0
         self._open = after.open if after else Open()
         self._head = self._open.head
@@ -117,6 +118,9 @@ class _Scan:
         margin = len(margin_again(opening[1])) if opening else 0
         room = self._most - self._used
         reserve = 1 + self._size(fence.closing) if fence else 1 + run[1] - self._at if opening else 0
+        amid = not fence and self._anywhere and self._text.find(RUN, self._at, end) >= 0
+        if amid:
+            reserve = max(reserve, 1 + len(RUN))
         if end - self._at <= room and self._size(self._text[self._at : end]) + reserve <= room:
             return None
         used = 0
@@ -126,6 +130,8 @@ class _Scan:
             if not fence:
                 length = min(at + 1, run[1]) - run[0]
                 reserve = 1 + margin + length if length >= 3 and margin + length <= self._longest else 0
+                if amid and turns(self._text[self._at : at + 1]):
+                    reserve = max(reserve, 1 + len(RUN))
             if not reserve and char.isspace():  # not shown where the part ends behind it
                 continue
             if used + reserve - (char == "\n") > room:
@@ -145,7 +151,7 @@ class _Scan:
         if fence:
             closed = fence.closed_by(line)
             fence = None if closed else fence
-        elif fence := opened(line, self._longest):
+        elif fence := opened(line, self._longest, self._anywhere):
             quiet = True
         elif line.strip():
             table, quiet = self._table(line)
@@ -175,7 +181,8 @@ class _Scan:
             return
         fence = self._open.fence
         if fence:
-            if line.strip(" \t\r\n>" + fence.closing[-1]):  # else it may become the line that closes the fence
+            closes = fence.anywhere and line.lstrip(" \t").startswith(RUN)
+            if not closes and line.strip(" \t\r\n>" + fence.closing[-1]):  # else it may become the line that closes it
                 yield Place(self._at, Rank.ROW, self._used, self._open)
             return
         row = bool(self._open.table) and "|" in line
@@ -233,7 +240,8 @@ class _Scan:
         line = self._text[self._at : min(at, self._at + self._most)]
         if fence:
             return Open(None if fence.closed_by(line) else fence)
-        return Open(opened(line, self._longest) if self._opens else None)
+        opens = self._opens or (self._anywhere and RUN in line)
+        return Open(opened(line, self._longest, self._anywhere) if opens else None)
 
     def _parts_graphemes(self, at: int) -> bool:
         """Tell whether what looks like one character to people does not go across a place."""

@@ -22,6 +22,7 @@ from bot.delivery.parts import Limit, Part
 from bot.delivery.receipts import Receipt, Receipts
 from bot.delivery.split import closed, rest, split
 from bot.errors import DeliveryError, DeliveryRefused, MessageLost, ModelError, SlowDown
+from bot.models.tokens import readable
 from memory import tasks
 
 log = structlog.get_logger()
@@ -32,6 +33,10 @@ SENT_ANEW = 2  # times for one part; whoever deletes it more often does not want
 ANEW = "anew"  # said to `Task.cancel`: the reply is made anew, so nothing is written to this one
 LEFT = "left"  # said to `Task.cancel`: another process will make the reply anew, so nothing is written to this one
 SORRY = "Something went wrong with this answer."
+
+
+class LeftAlone(Exception):
+    """Raised by the pieces of a reply that is another's to show by now: nothing more is written to it."""
 
 
 class Controls(Enum):
@@ -167,6 +172,8 @@ async def show(
 
 def _mark(error: BaseException, turn: str, style: Style) -> str | None:
     """Return what stands below a reply that did not come to its end; None where it is left as it is."""
+    if isinstance(error, LeftAlone):
+        return None
     if isinstance(error, asyncio.CancelledError):
         return None if {ANEW, LEFT} & set(error.args) else style.stopped
     return f"{error.calm if isinstance(error, ModelError) else SORRY} (turn {turn})"
@@ -203,6 +210,8 @@ class _Reply:
         self._said: list[str] = []
         self._mark = ""
         self._over = False
+        self._edited = False
+        self._at_once = asyncio.Event()  # whether the next call need not keep its distance
         self._left = False
         self._changed = asyncio.Event()
         self._finished: list[Part] = []  # parts that no more text will change
@@ -216,14 +225,15 @@ class _Reply:
         return [sent.id for sent in self._sent if sent.id is not None]
 
     def add(self, piece: str) -> None:
-        """Take in what comes next."""
-        self._said.append(piece)
+        """Take in what comes next; half a character, which no platform takes, is a question mark."""
+        self._said.append(readable(piece))
         self._changed.set()
 
     def end(self, mark: str = "") -> None:
         """Take in that nothing comes any more."""
         self._mark = mark
         self._over = True
+        self._hurry()
         self._changed.set()
 
     def leave(self) -> None:
@@ -240,9 +250,20 @@ class _Reply:
                     return
                 await self._changed.wait()
                 continue
-            async with self._pace.turn(at_once=not self.messages):
+            self._hurry()
+            async with self._pace.turn(self._at_once):
                 if step := self._next():  # the newest text: more may have come meanwhile
                     await self._try(step)
+
+    def _hurry(self) -> None:
+        """Note whether the next call may come at once: the first words, and the end of what was not edited yet.
+
+        The distance is one between edits, so a short answer, whole soon after its first words, need not keep it.
+        """
+        if not self.messages or (self._over and not self._edited and len(self.messages) == 1):
+            self._at_once.set()
+        else:
+            self._at_once.clear()
 
     def _next(self) -> _Step | None:
         """Return the first thing that is not as it should be."""
@@ -350,6 +371,7 @@ class _Reply:
             await self._delete(sent.id)
             self._sent[step.number] = _Sent(None, None, sent.anew + 1)
         else:
+            self._edited = True
             await self._outlet.edit(sent.id, step.text, step.controls)
             self._sent[step.number] = replace(sent, text=step.text, controls=step.controls)
 

@@ -84,13 +84,13 @@ class Terminal:
                 await self._answer_unfinished()
 
     async def _answer_unfinished(self) -> None:
-        for incoming in await self._engine.unfinished(self._scope.tenant):
+        for incoming in await self._engine.inbox.unfinished(self._scope.tenant):
             here = incoming.scope.conversation == self._scope.conversation
             if here and incoming.id not in self._tried:
                 self._tried.add(incoming.id)  # one that can't be answered must not come back with every message
                 self._screen.note(f"You were not answered last time: {incoming.text}")
                 await self._unless_stopped(self._reply(incoming))
-        self._owing = await self._engine.owing(self._scope.tenant)
+        self._owing = await self._engine.inbox.owing(self._scope.tenant)
 
     async def _unless_stopped(self, doing: Coroutine[Any, Any, bool]) -> bool:
         """Do it and tell whether to go on; after an error or, on a terminal, Ctrl-C the conversation does."""

@@ -37,7 +37,7 @@ class Channel:
         await until(lambda: not len(self.going_on))
 
     async def state(self, id: str) -> str:
-        return (await self.bot.engine.told(self.bot.scope, id)).state
+        return (await self.bot.engine.inbox.told(self.bot.scope, id)).state
 
     async def ended(self) -> None:
         await until(lambda: self.over)
@@ -48,7 +48,7 @@ class Channel:
             raise self.broken
         async for _ in self.bot.engine.reply(asked.incoming, shown=False):
             pass
-        await self.bot.engine.done(asked.incoming)
+        await self.bot.engine.inbox.done(asked.incoming)
 
     def _end(self) -> None:
         self.over = True
@@ -74,7 +74,7 @@ async def test_what_is_deleted_before_its_burst_is_over_is_neither_answered_nor_
     await here.going_on.withdraw({"m1"})
     await here.ended()
     assert (here.asked, await here.bot.memory.recent(here.bot.scope)) == ([], ())
-    assert (await here.state("m1"), await here.bot.engine.owing(here.bot.scope.tenant)) == ("sent", False)
+    assert (await here.state("m1"), await here.bot.engine.inbox.owing(here.bot.scope.tenant)) == ("sent", False)
 
 
 async def test_what_is_edited_before_its_burst_is_over_is_answered_as_it_says_now(channel):
@@ -122,7 +122,7 @@ async def test_an_answer_that_breaks_is_given_up_and_the_next_is_answered(channe
     here.broken = ConnectionError("away")
     here.says("What is my dog called?")
     await here.ended()
-    assert not await here.bot.engine.owing(here.bot.scope.tenant)
+    assert not await here.bot.engine.inbox.owing(here.bot.scope.tenant)
     assert await here.state("m1") == "sent"
 
 
@@ -131,7 +131,7 @@ async def test_a_burst_that_is_not_over_is_left_to_the_next_process(channel):
     here.says("What is my dog called?")
     await here.taken_in("m1")
     await here.going_on.stop()
-    assert [one.id for one in await here.bot.engine.unfinished(here.bot.scope.tenant)] == ["m1"]
+    assert [one.id for one in await here.bot.engine.inbox.unfinished(here.bot.scope.tenant)] == ["m1"]
 
 
 async def test_a_burst_in_a_channel_that_is_gone_is_given_up(channel):
@@ -139,7 +139,7 @@ async def test_a_burst_in_a_channel_that_is_gone_is_given_up(channel):
     here.says("What is my dog called?")
     await here.taken_in("m1")
     await here.going_on.stop(gone=True)
-    assert not await here.bot.engine.owing(here.bot.scope.tenant)
+    assert not await here.bot.engine.inbox.owing(here.bot.scope.tenant)
 
 
 async def test_answering_anew_forgets_the_answer_and_leaves_the_disk_to_upkeep(talk, client, keys):
@@ -168,6 +168,6 @@ async def test_an_answer_that_does_not_end_before_its_process_is_given_by_the_ne
     await until(lambda: box.shown == ["Re"])
     await going_on.stop()
     assert box.shown == ["Re"]
-    [left] = await following.engine.unfinished(bot.scope.tenant)
-    assert len(await following.engine.take_in(left)) == 1  # the message that it will edit
+    [left] = await following.engine.inbox.unfinished(bot.scope.tenant)
+    assert len(await following.engine.inbox.take_in(left)) == 1  # the message that it will edit
     assert [turn.role for turn in await bot.memory.recent(bot.scope)] == ["user"]

@@ -33,7 +33,7 @@ async def test_what_others_say_around_a_message_is_not_kept_with_it(talk):
     theirs, asked_about = Seen("Bob", "My PIN is 4711", "b1"), Seen("Bob", "Rex is a dog")
     files = [Attachment("mine.txt", "my text"), Attachment("theirs.txt", "their text", author="Bob")]
     asked = bot.incoming("Really?", context=[theirs, asked_about], attachments=files)
-    await bot.engine.take_in(asked)
-    await bot.engine.leave(asked)
-    [kept] = await bot.engine.unfinished(bot.scope.tenant)
+    await bot.engine.inbox.take_in(asked)
+    await bot.engine.inbox.leave(asked)
+    [kept] = await bot.engine.inbox.unfinished(bot.scope.tenant)
     assert (kept.context, kept.attachments) == ([asked_about], [files[0]])

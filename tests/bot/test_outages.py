@@ -70,7 +70,7 @@ async def test_while_redis_is_away_the_bot_answers_says_so_and_catches_up(bot, s
         text for pair in zip(["One", "Two", "Three", "Four"], answers, strict=True) for text in pair
     ]
     assert "Three" in {one.turn.text for one in await bot.memory.recall(HERE, "three", 2)}
-    assert not await bot.engine.owing(HERE.tenant)
+    assert not await bot.engine.inbox.owing(HERE.tenant)
 
 
 async def test_what_was_answered_while_redis_was_away_is_not_answered_again(bot, server):
@@ -79,7 +79,7 @@ async def test_what_was_answered_while_redis_was_away_is_not_answered_again(bot,
     bot.model.script.append("Yes.")
     await bot.events(incoming)
     await server.start()
-    assert await bot.engine.unfinished(HERE.tenant) == []
+    assert await bot.engine.inbox.unfinished(HERE.tenant) == []
     assert await bot.events(incoming) == []
     assert await said(bot) == ["Are you there?", "Yes."]
 
@@ -95,7 +95,7 @@ async def test_redis_gone_amid_an_answer_loses_and_doubles_nothing(bot, server, 
     waiting.set()
     assert isinstance((await task)[-1], Answered)
     await server.start()
-    assert await bot.engine.unfinished(HERE.tenant) == []
+    assert await bot.engine.inbox.unfinished(HERE.tenant) == []
     assert await said(bot) == ["Are you there?", "Yes."]
 
 
@@ -121,7 +121,7 @@ async def test_redis_back_amid_an_answer_loses_and_doubles_nothing(bot, server, 
     waiting.set()
     assert isinstance((await task)[-1], Answered)
     assert await said(bot) == ["Are you there?", "Yes."]
-    assert not await bot.engine.owing(HERE.tenant)
+    assert not await bot.engine.inbox.owing(HERE.tenant)
     assert await bot.events(incoming) == []
     await tasks.ended(keeping_up)
 
@@ -156,7 +156,7 @@ async def test_what_is_forgotten_while_its_answer_waits_for_memory_does_not_come
     await client.config_set("maxmemory", 0)
     assert await bot.engine.backlog.caught_up(now=True)
     assert await said(bot) == []
-    assert not await bot.engine.owing(HERE.tenant)
+    assert not await bot.engine.inbox.owing(HERE.tenant)
 
 
 async def test_a_backlog_is_bounded_and_what_is_lost_is_said(bot, server):
@@ -253,11 +253,11 @@ async def test_a_forgotten_message_is_not_answered_later(bot):
     while not bot.model.prompts:
         await asyncio.sleep(0.01)
     await bot.memory.forget(HERE, Which(person="ada"))
-    assert not await bot.engine.owing(HERE.tenant)
+    assert not await bot.engine.inbox.owing(HERE.tenant)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert await said(bot) == []
-    assert not await bot.engine.owing(HERE.tenant)
+    assert not await bot.engine.inbox.owing(HERE.tenant)
 
 
 async def test_an_edited_message_that_awaits_its_answer_is_answered_as_it_is_now(bot: Talk):

@@ -12,8 +12,8 @@ async def test_a_message_that_cannot_be_taken_up_is_given_up_and_the_next_one_is
     bot, taken = talk(), []
     for name in ("m1", "m2"):
         asked = bot.incoming("Hello", id=name)
-        await bot.engine.take_in(asked)
-        await bot.engine.leave(asked)
+        await bot.engine.inbox.take_in(asked)
+        await bot.engine.inbox.leave(asked)
 
     async def take(incoming: Incoming) -> None:
         if incoming.id == "m1":
@@ -23,4 +23,4 @@ async def test_a_message_that_cannot_be_taken_up_is_given_up_and_the_next_one_is
     looking = asyncio.create_task(Unfinished(bot.engine, lambda: [bot.scope.tenant], take).run())
     await until(lambda: taken)
     await tasks.ended(looking)
-    assert [one.id for one in await bot.engine.unfinished(bot.scope.tenant)] == ["m2"]
+    assert [one.id for one in await bot.engine.inbox.unfinished(bot.scope.tenant)] == ["m2"]

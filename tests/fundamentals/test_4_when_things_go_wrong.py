@@ -99,18 +99,18 @@ async def test_what_a_dead_process_left_unanswered_is_found_and_answered(talk):
     while not dead.model.prompts:
         await asyncio.sleep(0)
     alive = talk("Yes.")
-    assert await alive.engine.unfinished("local:ada") == []  # its lease still holds
+    assert await alive.engine.inbox.unfinished("local:ada") == []  # its lease still holds
     batch = alive.memory.batch()
     [name] = [key async for key in alive.memory._client.scan_iter(match=f"{alive.memory.keys.namespace}:event:*")]
     batch.ask("HSET", name, "until", 0, read=bool)
     batch.ask("ZADD", alive.memory.keys.tenant("local:ada").unfinished, 0, name, read=bool)
     batch.ask("DEL", alive.memory.keys.tenant("local:ada").turn_taking(alive.scope.conversation_tag), read=bool)
     await batch.send()
-    [incoming] = await alive.engine.unfinished("local:ada")
+    [incoming] = await alive.engine.inbox.unfinished("local:ada")
     assert (incoming.id, incoming.text, incoming.scope) == ("lost", "Are you there?", alive.scope)
     assert (await alive.events(incoming))[0] == Piece("Yes.")
     assert await turns(alive) == [("Are you there?", Status.WHOLE), ("Yes.", Status.WHOLE)]
-    assert await alive.engine.unfinished("local:ada") == []
+    assert await alive.engine.inbox.unfinished("local:ada") == []
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -212,7 +212,7 @@ async def test_who_pauses_while_a_message_waits_is_answered_once_and_not_remembe
     waiting.set()
     await first
     assert (await second)[0] == Piece("Second!")
-    assert not await bot.engine.owing("local:ada")
+    assert not await bot.engine.inbox.owing("local:ada")
     assert not await bot.memory._client.hexists(event, "payload")
     assert await bot.events(incoming) == []
     assert await turns(bot) == [("1", Status.WHOLE)]
@@ -229,7 +229,7 @@ async def test_who_pauses_just_before_a_message_is_remembered_is_answered_once(t
     monkeypatch.setattr(bot.app, "recollect", pausing)
     incoming = bot.incoming("My secret")
     assert (await bot.events(incoming))[0] == Piece("Aha.")
-    assert not await bot.engine.owing("local:ada")
+    assert not await bot.engine.inbox.owing("local:ada")
     assert await bot.events(incoming) == []
 
 

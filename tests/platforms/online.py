@@ -65,6 +65,29 @@ class Online:
         await self.server.until(lambda: any(one.text == text for one in self.server.said(channel)), seconds)
         return next(one for one in self.server.said(channel) if one.text == text)
 
+    async def answered(self, channel: Channel, person: Person, text: str) -> tuple[Message, Message]:
+        """Ask something; return the question, and the answer once it has its last buttons."""
+        question, answer = await self.replied(channel, person, text)
+        await self.server.until(lambda: "Why?" in answer.buttons)
+        return question, answer
+
+    async def replied(self, channel: Channel, person: Person, text: str) -> tuple[Message, Message]:
+        """Ask something; return the question, and the answer as soon as anything of it is seen."""
+        question = self.ask(channel, person, text)
+        await self.server.until(lambda: self.replies(question))
+        return question, self.replies(question)[0]
+
+    def replies(self, question: Message) -> list[Message]:
+        """Return the bot's messages that reply to a question."""
+        return [one for one in self.server.said(question.channel) if one.reply_to == question.id]
+
+    async def told(self, channel: Channel, person: Person, name: str, options: dict[str, str] | None = None) -> str:
+        """Give a command; return what the person reads."""
+        interaction = self.server.slash(channel, person, name, options)
+        await interaction.answered()
+        await self.server.until(lambda: interaction.texts and not any(one.loading for one in interaction.messages))
+        return "\n".join(interaction.texts)
+
 
 @asynccontextmanager
 async def online(rules: Rules | None = None) -> AsyncIterator[Online]:

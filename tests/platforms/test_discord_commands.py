@@ -1,7 +1,5 @@
 """Commands, menus and buttons of `lorebot discord`, as people in a guild use them."""
 
-import asyncio
-import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -34,23 +32,6 @@ async def library(bot: Online) -> Library:
     return Library(bot.server)
 
 
-async def told(bot: Online, channel, person, name: str, options=None) -> str:
-    """Give a command; return what the person reads."""
-    interaction = bot.server.slash(channel, person, name, options)
-    await interaction.answered()
-    await bot.server.until(lambda: interaction.texts and not any(one.loading for one in interaction.messages))
-    return "\n".join(interaction.texts)
-
-
-async def answered(bot: Online, channel, person, text: str):
-    """Ask something; return the question, and the answer with its last buttons."""
-    question = bot.ask(channel, person, text)
-    await bot.server.until(lambda: [one for one in bot.server.said(channel) if one.reply_to == question.id])
-    answer = next(one for one in bot.server.said(channel) if one.reply_to == question.id)
-    await bot.server.until(lambda: "Why?" in json.dumps(answer.components))
-    return question, answer
-
-
 async def test_every_command_is_registered_and_offered_where_it_makes_sense(bot, library):
     names = {one["name"] for one in bot.server.commands}
     assert names >= set("ask chat new why memory persona model lookup usage status help privacy".split())
@@ -69,7 +50,7 @@ async def test_ask_answers_in_front_of_everybody_and_remembers(bot, library):
     assert answer.reply_to == interaction.original.id
     assert interaction.original.text.startswith("**Ada** asks: Who is")
     assert bot.server.broadcasts() == []
-    await answered(bot, library.general, library.bob, "What did Ada ask?")
+    await bot.answered(library.general, library.bob, "What did Ada ask?")
     assert "Who is" in bot.openai.prompts[-1]
 
 
@@ -87,10 +68,10 @@ async def test_chat_opens_a_thread_in_which_nobody_needs_to_mention_the_bot(bot,
 
 
 async def test_why_shows_what_was_recalled_with_links(bot, library):
-    first, _ = await answered(bot, library.general, library.ada, "My dog is called Rex.")
+    first, _ = await bot.answered(library.general, library.ada, "My dog is called Rex.")
     lounge = bot.server.channel(library.guild, "lounge")
-    _, answer = await answered(bot, lounge, library.bob, "What is Ada's dog called?")
-    said = await told(bot, lounge, library.bob, "why")
+    _, answer = await bot.answered(lounge, library.bob, "What is Ada's dog called?")
+    said = await bot.told(lounge, library.bob, "why")
     link = f"https://discord.com/channels/{library.guild.id}/{library.general.id}/{first.id}"
     assert link in said
     assert "My dog is called Rex." in said
@@ -100,61 +81,22 @@ async def test_why_shows_what_was_recalled_with_links(bot, library):
     assert all(one.seen_by is library.ada for one in pressed.messages)
 
 
-async def test_people_see_search_take_along_and_forget_what_is_remembered_of_them(bot, library):
-    """Complaint: no way to see, correct or delete what the bot remembers."""
-    await answered(bot, library.general, library.ada, "My dog is called Rex.")
-    await answered(bot, library.general, library.bob, "My cat is called Tom.")
-    assert "My dog is called Rex." in await told(bot, library.general, library.ada, "memory list")
-    assert "My cat" in await told(bot, library.general, library.bob, "memory search", {"words": "cat"})
-    assert "My cat" not in await told(bot, library.general, library.ada, "memory search", {"words": "cat"})
-    export = bot.server.slash(library.general, library.ada, "memory export")
-    await bot.server.until(lambda: export.texts and export.messages[0].attachments)
-    lines = [json.loads(line) for line in export.messages[0].attachments[0].data.decode().splitlines()]
-    assert [line["text"] for line in lines] == ["My dog is called Rex.", "Rex!"]
-    forget = bot.server.slash(library.general, library.ada, "memory forget", {"which": "all"})
-    await bot.server.until(lambda: forget.texts and forget.messages[-1].components)
-    assert "My cat" not in forget.texts[-1]
-    done = bot.server.press(forget.messages[-1], library.ada, "Yes")
-    await bot.server.until(lambda: any("forgotten" in text for text in done.texts))
-    assert "Nothing is remembered" in await told(bot, library.general, library.ada, "memory list")
-    assert "My cat" in await told(bot, library.general, library.bob, "memory list")
-
-
 async def test_who_pauses_is_answered_and_not_remembered(bot, library):
-    assert "nothing you say is remembered" in await told(bot, library.general, library.ada, "memory pause")
-    await answered(bot, library.general, library.ada, "My PIN is 4711.")
-    assert "4711" not in await told(bot, library.general, library.ada, "memory list")
-    await told(bot, library.general, library.ada, "memory resume")
-    await answered(bot, library.general, library.ada, "My dog is called Rex.")
-    assert "Rex" in await told(bot, library.general, library.ada, "memory list")
-
-
-async def test_stop_stops_the_model_within_half_a_second(bot, library):
-    """Complaint: no way to stop an answer."""
-    bot.openai.let_go = asyncio.Event()
-    bot.openai.first = "It was "
-    question = bot.ask(library.general, library.ada, "Tell me a story.")
-    await bot.server.until(lambda: bot.server.said(library.general))
-    (answer,) = bot.server.said(library.general)
-    refused = bot.server.press(answer, library.bob, "Stop")
-    await bot.server.until(lambda: refused.texts)
-    assert ("Only whoever asked" in refused.texts[0], bot.openai.busy) == (True, 1)
-    began = asyncio.get_running_loop().time()
-    bot.server.press(answer, library.ada, "Stop")
-    await bot.server.until(lambda: bot.openai.busy == 0)
-    assert asyncio.get_running_loop().time() - began < 2  # half a second on a machine that does nothing else
-    await bot.server.until(lambda: "(stopped)" in answer.text)
-    assert answer.reply_to == question.id
-    bot.openai.first = ""
+    assert "nothing you say is remembered" in await bot.told(library.general, library.ada, "memory pause")
+    await bot.answered(library.general, library.ada, "My PIN is 4711.")
+    assert "4711" not in await bot.told(library.general, library.ada, "memory list")
+    await bot.told(library.general, library.ada, "memory resume")
+    await bot.answered(library.general, library.ada, "My dog is called Rex.")
+    assert "Rex" in await bot.told(library.general, library.ada, "memory list")
 
 
 async def test_regenerate_replaces_the_answer_and_its_turn(bot, library):
-    _, answer = await answered(bot, library.general, library.ada, "Who is my dog?")
+    _, answer = await bot.answered(library.general, library.ada, "Who is my dog?")
     bot.openai.answer = lambda prompt: "Bello, I think."
     bot.server.press(answer, library.ada, "Regenerate")
     await bot.server.until(lambda: answer.text == "Bello, I think.")
-    await bot.server.until(lambda: "Why?" in json.dumps(answer.components))
-    listed = await told(bot, library.general, library.ada, "memory list")
+    await bot.server.until(lambda: "Why?" in answer.buttons)
+    listed = await bot.told(library.general, library.ada, "memory list")
     assert ("Bello" in listed, "Rex!" in listed) == (True, False)
     assert len(bot.server.said(library.general)) == 1
 
@@ -166,30 +108,30 @@ async def test_ask_about_this_and_forget_this(bot, library):
     bot.server.submit(form, question="Where is it?")
     await bot.final(library.general, "Rex!")
     assert "noon in Kyoto" in bot.openai.prompts[-1]
-    question, _ = await answered(bot, library.general, library.ada, "My dog is called Rex.")
+    question, _ = await bot.answered(library.general, library.ada, "My dog is called Rex.")
     others = bot.server.menu(library.general, library.bob, "Forget this", question)
     await bot.server.until(lambda: others.texts and "nothing of yours" in others.texts[-1])
     mine = bot.server.menu(library.general, library.ada, "Forget this", question)
     await bot.server.until(lambda: mine.texts and "Forgotten." in mine.texts[-1])
-    assert "called Rex" not in await told(bot, library.general, library.ada, "memory list")
+    assert "called Rex" not in await bot.told(library.general, library.ada, "memory list")
 
 
 async def test_a_server_has_a_persona_and_a_model_of_its_own(bot, library):
     everyone = library.guild.everyone
     bot.server.permit(library.guild, everyone, everyone.permissions | Can.MANAGE_GUILD)
-    assert "no persona" in await told(bot, library.general, library.ada, "persona")
-    await told(bot, library.general, library.ada, "persona", {"text": "You are a pirate."})
-    await answered(bot, library.general, library.ada, "Who are you?")
+    assert "no persona" in await bot.told(library.general, library.ada, "persona")
+    await bot.told(library.general, library.ada, "persona", {"text": "You are a pirate."})
+    await bot.answered(library.general, library.ada, "Who are you?")
     assert "You are a pirate." in bot.openai.prompts[-1]
-    assert "there is no model" in await told(bot, library.general, library.ada, "model", {"name": "gpt"})
+    assert "there is no model" in await bot.told(library.general, library.ada, "model", {"name": "gpt"})
     ran = await bot.home.run("llm", "create", "gpt", "--shared", "-p", "chat.model=other", "-p",
                              f"base_url={bot.openai.address}/v1")  # fmt: skip
     assert ran.code == 0, ran.err
-    assert "`gpt` answers here" in await told(bot, library.general, library.ada, "model", {"name": "gpt"})
-    await answered(bot, library.general, library.ada, "Who are you now?")
+    assert "`gpt` answers here" in await bot.told(library.general, library.ada, "model", {"name": "gpt"})
+    await bot.answered(library.general, library.ada, "Who are you now?")
     assert bot.openai.chats[-1]["model"] == "other"
-    await told(bot, library.general, library.ada, "persona", {"text": "none"})
-    await answered(bot, library.general, library.ada, "Who are you at last?")
+    await bot.told(library.general, library.ada, "persona", {"text": "none"})
+    await bot.answered(library.general, library.ada, "Who are you at last?")
     assert "pirate" not in bot.openai.prompts[-1].split("Who are you at last?")[0].split("From memory")[0][:400]
 
 
@@ -197,25 +139,23 @@ async def test_a_channel_is_joined_remembered_and_learned_by_command(bot, librar
     everyone = library.guild.everyone
     bot.server.permit(library.guild, everyone, everyone.permissions | Can.MANAGE_GUILD)
     bot.server.say(library.general, library.bob, "The meeting is at noon in Kyoto.")
-    assert "answer what is addressed" in await told(bot, library.general, library.ada, "channel")
-    assert "`/channel remembers on`" in await told(bot, library.general, library.ada, "memory learn-channel")
-    assert "remember everything" in await told(bot, library.general, library.ada, "channel", {"remembers": "on"})
+    assert "answer what is addressed" in await bot.told(library.general, library.ada, "channel")
+    assert "`/channel remembers on`" in await bot.told(library.general, library.ada, "memory learn-channel")
+    assert "remember everything" in await bot.told(library.general, library.ada, "channel", {"remembers": "on"})
     assert any("From now on I remember" in one.text for one in bot.server.said(library.general))
-    assert "begin to learn" in await told(bot, library.general, library.ada, "memory learn-channel")
+    assert "begin to learn" in await bot.told(library.general, library.ada, "memory learn-channel")
     await bot.server.until(lambda: any("I have learned" in one.text for one in bot.server.said(library.general)))
     lounge = bot.server.channel(library.guild, "lounge")
-    await answered(bot, lounge, library.ada, "Where is the meeting?")
+    await bot.answered(lounge, library.ada, "Where is the meeting?")
     assert "noon in Kyoto" in bot.openai.prompts[-1]
-    assert "answer unasked" in await told(bot, lounge, library.ada, "channel", {"joins": "on"})
+    assert "answer unasked" in await bot.told(lounge, library.ada, "channel", {"joins": "on"})
     bot.openai.answer = lambda prompt: "Here I am."
     bot.server.say(lounge, library.bob, "Is anybody here?")
     await bot.final(lounge, "Here I am.")
 
 
 async def test_lookup_answers_from_a_store_and_status_and_help_tell(bot, library):
-    assert "nothing to look things up" in await told(
-        bot, library.general, library.ada, "lookup", {"question": "badge?"}
-    )
+    assert "nothing to look things up" in await bot.told(library.general, library.ada, "lookup", {"question": "badge?"})
     for line in (
         "store create handbook --shared",
         "store add handbook Badges_are_made_on_the_ground_floor.",
@@ -223,14 +163,14 @@ async def test_lookup_answers_from_a_store_and_status_and_help_tell(bot, library
     ):
         ran = await bot.home.run(*(word.replace("_", " ") for word in line.split()))
         assert ran.code == 0, ran.err
-    assert "Rex!" in await told(bot, library.general, library.ada, "lookup", {"question": "Where are badges made?"})
+    assert "Rex!" in await bot.told(library.general, library.ada, "lookup", {"question": "Where are badges made?"})
     assert "ground floor" in bot.openai.prompts[-1]
-    assert "memory answers in" in await told(bot, library.general, library.ada, "status")
-    assert "`/memory forget" in await told(bot, library.general, library.ada, "help")
+    assert "memory answers in" in await bot.told(library.general, library.ada, "status")
+    assert "`/memory forget" in await bot.told(library.general, library.ada, "help")
 
 
 async def test_a_button_outlives_the_process(bot, library):
-    _, answer = await answered(bot, library.general, library.ada, "My dog is called Rex.")
+    _, answer = await bot.answered(library.general, library.ada, "My dog is called Rex.")
     await bot.kill()
     registered = len(bot.server.journal.of("PUT", "/applications/{application}/commands"))
     await bot.start()

@@ -1,68 +1,86 @@
 """The bot's own Discord client in this process, in simcord's Discord.
 
 simcord waits after all that a person does until the bot has nothing more to do, so nothing here waits for a condition.
-People can `slash`, `context_menu`, `click` and `submit_modal` too: `await library.ada.slash(library.general, "ask")`.
 A burst has to end at once (burst=0), and no model may wait for an Event: simcord's clock takes a wait_for, or an Event
-that the test would set later, for work that hangs. What needs those runs against tests/discordlike.
+that the test would set later, for work that hangs. What needs those, such as a press of Stop, runs against
+tests/discordlike.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import AsyncIterator
 
 import discord
 import pytest
+import pytest_asyncio
 import redis.asyncio
 import simcord
 
+from bot.apps.chat import ChatApp, ChatOptions
+from bot.engine import Engine
+from bot.ledger import Ledger
 from bot.limits import Allowance, Limits
 from bot.listening import Listening
 from bot.metrics import Metrics
 from bot.notices import Practices
 from bot.platforms.discord.client import Client
+from bot.presets import Presets, Wanted
 from bot.prompts import Prompts
+from bot.registry import wiring
 from bot.service import Service
 from bot.settings import Settings
 from memory.memory import Memory
 from memory.records import Turn
 from memory.scope import Audience, Scope
-from tests.conftest import Talk
 from tests.fakes import ScriptedModel
 
 pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=20)
 
-
-@pytest.fixture
-def bot(talk: Callable[..., Talk]) -> Talk:
-    """An engine whose model answers what a test appends to `bot.model.script`."""
-    return talk()
+Bot = tuple[Engine, Service]
 
 
 @pytest.fixture
-def simcord_bot(bot: Talk, memory: Memory, client: redis.asyncio.Redis) -> Client:
+def model() -> ScriptedModel:
+    """A model that answers what a test appends to its script."""
+    return ScriptedModel()
+
+
+@pytest_asyncio.fixture
+async def bot(
+    client: redis.asyncio.Redis, memory: Memory, model: ScriptedModel
+) -> AsyncIterator[tuple[Engine, Service]]:
+    """What `lorebot.registry.wiring.serving` opens, with the test's memory and model."""
+    settings = Settings(namespace=memory.keys.namespace)
+    async with wiring.over(client, settings, memory=memory) as registry:
+
+        def make(wanted: Wanted) -> ChatApp:
+            options = ChatOptions(prompt_tokens=1000, reply_tokens=200, persona=wanted.persona)
+            return ChatApp(memory, wanted.model or model, Prompts(), options)
+
+        presets = Presets(registry.objects, registry.models, registry.apps, make)
+        engine = Engine(memory, presets.app, Ledger(memory.keys, "test"), name="Lorebot", max_message=100_000)
+        limits, practices = Limits(client, memory.keys, Allowance()), Practices("Lorebot")
+        parts = (presets, registry.apps, Prompts(), limits, practices, Metrics(), Listening(memory, "test"))
+        yield engine, Service("Lorebot", model.name, *parts)
+
+
+@pytest.fixture
+def simcord_bot(bot: Bot, memory: Memory) -> Client:
     """What simcord_env runs."""
     intents = discord.Intents.default()
     intents.message_content = True
-    limits = Limits(client, memory.keys, Allowance())
-    parts = {"presets": None, "apps": None}  # only commands have to do with them
-    service = Service(
-        "Lorebot",
-        "scripted",
-        prompts=Prompts(),
-        limits=limits,
-        practices=Practices("Lorebot"),
-        metrics=Metrics(),
-        listening=Listening(memory, "test"),
-        **parts,
-    )  # type: ignore[arg-type]
-    return Client(bot.engine, memory, service, Settings(), intents, burst=0)
+    engine, service = bot
+    return Client(engine, memory, service, Settings(), intents, burst=0)
 
 
 class Library:
-    """A guild with Ada and Bob, and a channel that everyone reads."""
+    """A guild with Ada, Bob and a boss who manages it, and a channel that everyone reads."""
 
     def __init__(self, env: simcord.Env) -> None:
         self.guild = env.create_guild("Library")
         self.general = self.guild.create_text_channel("general")
         self.ada, self.bob = (self.guild.add_member(env.create_user(name)) for name in ("ada", "bob"))
+        manages = self.guild.create_role("manages", permissions=discord.Permissions(manage_guild=True))
+        self.boss = self.guild.add_member(env.create_user("boss"), roles=[manages])
         self.me = f"<@{env.bot.user.id}>"
 
     def said(self, channel: simcord.ChannelHandle | None = None) -> list[str]:
@@ -75,15 +93,13 @@ def library(simcord_env: simcord.Env) -> Library:
     return Library(simcord_env)
 
 
-@pytest.fixture
-def model(bot: Talk) -> ScriptedModel:
-    return bot.model
-
-
 async def remembered(memory: Memory, library: Library) -> list[Turn]:
     """Return the turns of the library's channel."""
-    here = Scope(f"discord:{library.guild.id}", str(library.general.id), str(library.ada.id), Audience.PUBLIC)
-    return list(await memory.recent(here, 20))
+    return list(await memory.recent(_here(library), 20))
+
+
+def _here(library: Library) -> Scope:
+    return Scope(f"discord:{library.guild.id}", str(library.general.id), str(library.ada.id), Audience.PUBLIC)
 
 
 async def test_a_mention_is_answered_by_a_reply_and_both_are_remembered(library, model, memory):
@@ -150,3 +166,102 @@ async def test_where_the_bot_may_not_write_it_stays_silent(simcord_env, library,
     await library.ada.send(hall, f"{library.me} hello?")
     assert (library.said(hall), model.prompts) == ([], [])
     assert [asked.path for asked in simcord_env.http_requests if str(hall.id) in asked.path] == []
+
+
+async def answered(library: Library, model: ScriptedModel, said: str, answer: str) -> discord.Message:
+    """Let Ada say something to the bot; return its answer."""
+    model.script.append(answer)
+    await library.ada.send(library.general, f"{library.me} {said}")
+    return library.general.last_message
+
+
+def read(result: simcord.InteractionResult) -> str:
+    """Return what somebody reads who gave a command, pressed a button or chose from a menu."""
+    said = [*([result.response] if result.response else []), *result.followups]
+    return "\n".join(one.content for one in said)
+
+
+async def heard(library: Library, memory: Memory, text: str) -> discord.Message:
+    """Let memory have something that Ada says in the library; nobody answers it, which would take a second."""
+    message = await library.ada.send(library.general, text)
+    at = int(message.created_at.timestamp() * 1000)
+    turn = Turn(str(message.id), str(library.general.id), str(library.ada.id), "ada", "user", text, at)
+    await memory.remember(_here(library), [turn])
+    return message
+
+
+async def test_memory_list_numbers_what_is_remembered_and_forget_takes_the_numbers(library, memory):
+    await heard(library, memory, "My dog is called Rex.")
+    await heard(library, memory, "My cat is called Tom.")
+    listed = await library.ada.slash(library.general, "memory list")
+    assert re.search(r"1\. .*ada: My dog is called Rex\.\n2\. .*ada: My cat is called Tom\.", read(listed))
+    assert listed.ephemeral
+    asked = await library.ada.slash(library.general, "memory forget", which="1")
+    await library.ada.click(asked.followups[-1] if asked.followups else asked.response, label="Yes")
+    assert [one.text for one in await remembered(memory, library)] == ["My cat is called Tom."]
+
+
+async def test_why_tells_what_was_recalled_whether_asked_by_command_or_button(library, model, memory):
+    await heard(library, memory, "My dog is called Rex.")
+    lounge = library.guild.create_text_channel("lounge")
+    model.script = ["Rex."]
+    await library.bob.send(lounge, f"{library.me} What is the dog called?")
+    by_command = await library.bob.slash(lounge, "why")
+    by_button = await library.ada.click(lounge.last_message, label="Why?")
+    assert "My dog is called Rex." in read(by_command)
+    assert read(by_button) == read(by_command)
+    assert (by_command.ephemeral, by_button.ephemeral) == (True, True)
+
+
+async def test_ask_is_answered_in_front_of_everybody(library, model):
+    model.script = ["Paris."]
+    await library.ada.slash(library.general, "ask", question="Where is @everyone?")
+    question, answer = library.general.history()[-2:]
+    assert (question.content, question.mention_everyone) == ("**ada** asks: Where is @everyon\u200be?", False)
+    assert (answer.content, answer.reference.message_id) == ("Paris.", question.id)
+
+
+async def test_help_lists_what_there_is(library):
+    told = await library.ada.slash(library.general, "help")
+    names = {name.split()[0] for name in library.ada.available_commands(library.general)}
+    assert set(re.findall(r"`/(\w+)", read(told))) >= names >= {"ask", "memory", "why", "help"}
+
+
+async def test_a_persona_is_given_by_those_who_manage_the_server_and_by_nobody_else(simcord_env, library, model):
+    assert "persona" not in library.ada.available_commands(library.general)
+    (command,) = [one for one in await simcord_env.bot.tree.fetch_commands() if one.name == "persona"]
+    library.guild.set_command_permissions(command, {library.ada: True})
+    refused = await library.ada.slash(library.general, "persona", text="You are a parrot.")
+    assert read(refused) == "Only who manages this place may do that."
+    await library.boss.slash(library.general, "persona", text="You are a pirate.")
+    await answered(library, model, "Who are you?", "Arr!")
+    assert "You are a pirate." in model.last_prompt
+    assert "You are a pirate." in read(await library.boss.slash(library.general, "persona"))
+
+
+async def test_forget_this_forgets_what_one_said_oneself(library, memory):
+    said = await heard(library, memory, "My dog is called Rex.")
+    refused = await library.bob.context_menu(library.general, "Forget this", said)
+    assert "nothing of yours" in read(refused)
+    assert len(await remembered(memory, library)) == 1
+    assert "Forgotten." in read(await library.ada.context_menu(library.general, "Forget this", said))
+    assert await remembered(memory, library) == []
+
+
+async def test_ask_about_this_shows_the_model_what_it_is_about(library, model):
+    said = await library.bob.send(library.general, "The meeting is at noon in Kyoto.")
+    model.script = ["In Kyoto."]
+    form = await library.ada.context_menu(library.general, "Ask about this", said)
+    await library.ada.submit_modal(form, {"question": "Where is it?"})
+    assert library.said()[-1] == "In Kyoto."
+    assert "noon in Kyoto" in model.last_prompt
+
+
+async def test_regenerate_is_for_whoever_asked_and_replaces_the_answer(library, model, memory):
+    answer = await answered(library, model, "Who is my dog?", "Rex.")
+    refused = await library.bob.click(answer, label="Regenerate")
+    assert ("Only whoever asked" in read(refused), len(model.prompts)) == (True, 1)
+    model.script = ["Bello."]
+    await library.ada.click(answer, label="Regenerate")
+    assert library.said() == ["Bello."]
+    assert [one.text for one in await remembered(memory, library)] == ["Who is my dog?", "Bello."]

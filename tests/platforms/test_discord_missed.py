@@ -7,6 +7,7 @@ import time
 import discord
 import pytest
 
+from bot.notes import Notes
 from bot.platforms.discord.missed import NOTE, Missed
 from memory import tasks
 from tests.discordlike.conftest import Place, pointed_at
@@ -36,17 +37,17 @@ async def place(server):
 
 
 @pytest.fixture
-async def missed(talk, place):
+async def missed(memory, place):
     """Make one that was here AWAY ago; heard: what it brings."""
-    engine, heard = talk().engine, []
-    await engine.note(NOTE, f"{place.client.application_id}:all", json.dumps({"at": time.time() - AWAY}))
+    notes, heard = Notes(memory), []
+    await notes.write(NOTE, f"{place.client.application_id}:all", json.dumps({"at": time.time() - AWAY}))
 
     async def hears(message: discord.Message) -> None:
         heard.append(message.content)
 
-    found = Missed(place.client, engine, hears)
+    found = Missed(place.client, notes, hears)
     await found.recall()
-    return found, heard, engine
+    return found, heard, notes
 
 
 async def test_what_was_heard_as_it_came_is_not_heard_again(server, place, missed):
@@ -60,7 +61,7 @@ async def test_what_was_heard_as_it_came_is_not_heard_again(server, place, misse
 
 
 async def test_until_all_is_heard_the_note_says_until_when_it_was(server, place, missed, client, memory):
-    found, _, engine = missed
+    found, _, notes = missed
     said = server.say(place.channel, place.ada, "missed")
     await server.until(lambda: place.here.last_message_id == said.id)
     looking = server.faults.hold(on="GET /channels/*/messages*")
@@ -69,8 +70,8 @@ async def test_until_all_is_heard_the_note_says_until_when_it_was(server, place,
     name = f"{place.client.application_id}:all"
     await client.delete(memory.keys.note(NOTE, name))
     beating = asyncio.create_task(found.beat())
-    await until_it(lambda: engine.noted(NOTE, name))
-    assert json.loads(await engine.noted(NOTE, name))["at"] < time.time() - AWAY / 2
+    await until_it(lambda: notes.read(NOTE, name))
+    assert json.loads(await notes.read(NOTE, name))["at"] < time.time() - AWAY / 2
     looking.let_go.set()
     await catching_up
     await tasks.ended(beating)

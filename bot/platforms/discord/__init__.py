@@ -3,6 +3,7 @@
 running.py       runs all of it, and ends in good order
 connecting.py    gets online, and says why not
 shards.py        the client underneath: which shards hear Discord
+throttle.py      keeps below the requests that Discord allows in a second
 watchdog.py      reconnects those that do not
 secrets.py       what of discord.py's logs must not be read
 client.py        events of Discord in, the engine's answers out

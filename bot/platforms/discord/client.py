@@ -12,6 +12,7 @@ from bot import admission
 from bot.apps.chat import BOT
 from bot.conversation import BURST, Asked
 from bot.engine import Engine
+from bot.notes import Notes
 from bot.platforms.discord import buttons, channels, commands, intake, leaving, past
 from bot.platforms.discord.audience import DIRECT, everyone_reads, roles, scope, tenant
 from bot.platforms.discord.desk import BUSY, Desk
@@ -53,6 +54,7 @@ class Client(Sharded):
         super().__init__(
             intents=intents,
             metrics=service.metrics,
+            rate=settings.discord_rate,
             allowed_mentions=NOBODY,
             max_messages=1000,
             shard_count=settings.discord_shards,
@@ -66,7 +68,8 @@ class Client(Sharded):
         self._readers = Readers(memory)
         self._talks = Talks(self, engine, service, settings, self._readers, burst)
         self._silence = Silence()
-        self._missed = Missed(self, engine, self._missed_one)
+        self._notes = Notes(memory)
+        self._missed = Missed(self, self._notes, self._missed_one)
         self.desk = Desk(engine, memory, service, self._talks, settings)
         self.tree = app_commands.CommandTree(self)
         commands.offer(self.tree, self.desk)
@@ -82,10 +85,10 @@ class Client(Sharded):
         """Tell Discord our commands, if they are others than those that it knows."""
         await self._missed.recall()
         assert self.application_id is not None
-        known, now = await self._engine.noted(COMMANDS, str(self.application_id)), commands.digest(self.tree)
+        known, now = await self._notes.read(COMMANDS, str(self.application_id)), commands.digest(self.tree)
         if known != now:
             await self.tree.sync()
-            await self._engine.note(COMMANDS, str(self.application_id), now)
+            await self._notes.write(COMMANDS, str(self.application_id), now)
 
     async def look_after(self) -> None:
         """Note that we are here, and take up what others left unanswered, until cancelled."""
@@ -142,7 +145,7 @@ class Client(Sharded):
     async def _missed_one(self, message: discord.Message) -> None:
         """Take in a message that came while nobody listened, if nobody knows it yet."""
         with suppress(LoreError):
-            if (await self._engine.told(scope(message.channel, message.author.id), str(message.id))).state:
+            if (await self._engine.inbox.told(scope(message.channel, message.author.id), str(message.id))).state:
                 return
         await self._hear(message, anyway=True)
 
@@ -226,7 +229,7 @@ class Client(Sharded):
         here = Scope(whose.tenant, str(channel_id), BOT, Audience.PRIVATE)
         self._listening.overheard.withdraw(here.tenant, here.conversation, ids)
         try:
-            firsts = {(await self._engine.burst(here, one)).first for one in ids}
+            firsts = {(await self._engine.inbox.burst(here, one)).first for one in ids}
             if conversation is not None:  # answered anew without what is gone
                 firsts = {one for one in firsts if one not in conversation}
             await self._memory.forget(whose, Which(turns=tuple((here.conversation, one) for one in ids | firsts)))

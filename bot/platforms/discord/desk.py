@@ -109,7 +109,7 @@ class Desk:
             here = self._here(interaction).scope
             mine = interaction.client.user is not None and message.author.id == interaction.client.user.id
             asked = _asked(message) if mine else None
-            turn = answer_id(str(asked)) if asked else (await self._engine.burst(here, str(message.id))).first
+            turn = answer_id(str(asked)) if asked else (await self._engine.inbox.burst(here, str(message.id))).first
             moderates = interaction.guild is not None and interaction.permissions.manage_messages
             whose = Operator(here.tenant) if moderates else here
             which = Which(turns=((here.conversation, turn),), person=None if moderates else here.person)
@@ -235,7 +235,7 @@ class Desk:
 
     async def _explained(self, here: Here, message: str) -> Answered | None:
         """Return an answer with what it was made from: what has been forgotten since is not told any more."""
-        told = await self._engine.told(here.scope, message)
+        told = await self._engine.inbox.told(here.scope, message)
         if not told.why:
             return None
         known = read_why(told.why)

@@ -67,7 +67,7 @@ def words(message: discord.Message, me: discord.ClientUser) -> str:
 async def seen(message: discord.Message, most: int = AMBIENT) -> list[Seen]:
     """Return what somebody sees around a message: the one it replies to, the thread's first, the channel's last.
 
-    Never fails: what Discord does not tell is left out.
+    Where Discord does not show the past, the message is answered without it.
     """
     found: dict[int, discord.Message] = {}
     channel = message.channel
@@ -80,7 +80,7 @@ async def seen(message: discord.Message, most: int = AMBIENT) -> list[Seen]:
         async for one in channel.history(limit=most, before=message):
             found[one.id] = one
     except FAILED as error:
-        log.info("not looked back", turn=message.id, error=type(error).__name__)
+        log.info("not looked back", channel=channel.id, error=type(error).__name__)
     return [
         Seen(one.author.display_name, text, turn_id(one))
         for one in _in_order(found.values())

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import discord
 import structlog
 
-from bot.engine import Engine
+from bot.notes import Notes
 from bot.platforms.discord.outlet import FAILED
 
 log = structlog.get_logger()
@@ -28,9 +28,9 @@ Hears = Callable[[discord.Message], Awaitable[object]]
 class Missed:
     """Knows until when we were here, and brings what came after. hears: takes in a message as if it came now."""
 
-    def __init__(self, client: discord.AutoShardedClient, engine: Engine, hears: Hears) -> None:
+    def __init__(self, client: discord.AutoShardedClient, notes: Notes, hears: Hears) -> None:
         self._client = client
-        self._engine = engine
+        self._notes = notes
         self._hears = hears
         self._direct: OrderedDict[int, None] = OrderedDict()
         self._heard: OrderedDict[int, None] = OrderedDict()
@@ -45,7 +45,7 @@ class Missed:
 
     async def recall(self) -> None:
         """Learn until when an earlier process was here."""
-        note = json.loads(await self._engine.noted(NOTE, self._name) or "{}")
+        note = json.loads(await self._notes.read(NOTE, self._name) or "{}")
         self._since = note.get("at")
         self._direct = OrderedDict.fromkeys(note.get("direct", ()))
 
@@ -56,7 +56,7 @@ class Missed:
                 if self._caught_up or self._since is None:  # else our next life has to look back where we did not
                     self._since = time.time()
                 note = {"at": self._since, "direct": list(self._direct)}
-                await self._engine.note(NOTE, self._name, json.dumps(note))
+                await self._notes.write(NOTE, self._name, json.dumps(note))
             await asyncio.sleep(BEAT)
 
     async def catch_up(self) -> None:

@@ -12,8 +12,8 @@ from bot.errors import DeliveryError, DeliveryRefused, MessageLost, SlowDown
 
 NOBODY = discord.AllowedMentions(everyone=False, roles=False, users=False, replied_user=False)
 
-UNREACHED = (aiohttp.ClientError, OSError)  # a timeout is an OSError, a connection that Discord has closed is none
-FAILED = (discord.HTTPException, *UNREACHED)  # what any request may end with
+LOST = (aiohttp.ClientError, OSError)  # a connection that ends amid a request is the first, a timeout the second
+FAILED = (discord.HTTPException, *LOST)  # what any request may end with
 
 UNKNOWN_CHANNEL, UNKNOWN_MESSAGE = 10003, 10008
 TOO_MANY_EDITS = 30046  # of a message older than an hour
@@ -35,7 +35,7 @@ class Outlet:
     ) -> None:
         self._channel = channel
         self._asked = asked
-        self._referred = False
+        self._first: str | None = None  # the message that answers what was asked
         self._controls = controls
 
     async def send(self, text: str, nonce: str, controls: Controls = Controls.NONE) -> str:
@@ -49,15 +49,21 @@ class Outlet:
                 reference=self._reference(),  # type: ignore[arg-type]  # None is none, as below
                 view=view,  # type: ignore[arg-type]
             )
-            self._referred = True
-            if sent.content.strip() != text.strip():  # posted by an earlier process, which said less
+            if not _says(sent, text, view):  # posted by an earlier try, which said less
                 await sent.edit(content=text, allowed_mentions=NOBODY, view=view)
+        self._first = self._first or str(sent.id)
         return str(sent.id)
 
     async def edit(self, message: str, text: str, controls: Controls = Controls.NONE) -> None:
-        """Let a message say something else."""
-        with told():
-            await self._partial(message).edit(content=text, allowed_mentions=NOBODY, view=self._controls(controls))
+        """Let a message say something else; one that may not be edited any more is taken back."""
+        self._first = self._first or message
+        try:
+            with told():
+                await self._edit(self._partial(message), text, controls)
+        except MessageLost:
+            if self._first == message:
+                self._first = None
+            raise
 
     async def find(self, part: int, nonce: str) -> str | None:
         """Look for the first part: it replies to the message that was asked. Of others nobody can tell."""
@@ -93,9 +99,17 @@ class Outlet:
         assert me is not None
         return me
 
+    async def _edit(self, message: discord.PartialMessage, text: str, controls: Controls) -> None:
+        try:
+            await message.edit(content=text, allowed_mentions=NOBODY, view=self._controls(controls))
+        except discord.HTTPException as error:
+            if error.code == TOO_MANY_EDITS:  # it is sent anew, and nobody should read it twice
+                await message.delete()
+            raise
+
     def _reference(self) -> discord.MessageReference | None:
         """Return what the first message of the reply refers to."""
-        if self._asked is None or self._referred:
+        if self._asked is None or self._first is not None:
             return None
         return discord.MessageReference.from_message(self._asked, fail_if_not_exists=False)
 
@@ -107,6 +121,14 @@ def partial(channel: "discord.abc.MessageableChannel", message: int) -> discord.
     """Return a message by its id, without asking for it."""
     assert not isinstance(channel, discord.GroupChannel)
     return channel.get_partial_message(message)
+
+
+def _says(message: discord.Message, text: str, view: discord.ui.View | None) -> bool:
+    """Tell whether a message is as it was to be posted, with these buttons."""
+    shown = [item for row in message.components if isinstance(row, discord.ActionRow) for item in row.children]
+    wanted = view.children if view else []
+    names = [getattr(item, "custom_id", None) for item in shown], [getattr(item, "custom_id", None) for item in wanted]
+    return message.content.strip() == text.strip() and names[0] == names[1]
 
 
 @contextmanager
@@ -124,5 +146,5 @@ def told() -> Iterator[None]:
         if 400 <= error.status < 500:
             raise DeliveryRefused(f"Discord refuses the message ({error.status}, {error.code})") from error
         raise DeliveryError(f"Discord failed on its side ({error.status})") from error
-    except UNREACHED as error:
+    except LOST as error:
         raise DeliveryError("Discord can't be reached") from error

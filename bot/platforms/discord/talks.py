@@ -9,7 +9,7 @@ import discord
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from bot.conversation import BURST, Asked, Conversation
+from bot.conversation import BURST, Asked, Conversation, Conversations
 from bot.delivery.mentions import quiet_on_discord
 from bot.delivery.parts import DISCORD
 from bot.delivery.stream import Style
@@ -27,7 +27,6 @@ from memory.errors import LoreError
 log = structlog.get_logger()
 
 STYLE = Style(DISCORD, quiet=quiet_on_discord, aside="-# {}", controls=True)
-MOST_OWNERS = 8  # processes that may have had a message in hand before it is given up
 TYPING = 8.0  # seconds; Discord shows it for ten
 
 
@@ -48,9 +47,8 @@ class Talks:
         self._engine = engine
         self._settings = settings
         self._readers = readers
-        self._burst = burst
         self._replies = Replies(engine, STYLE, service.limits, service.metrics)
-        self._going_on: dict[int, Conversation] = {}
+        self._going_on = Conversations(engine, burst)
 
     def __len__(self) -> int:
         """Count the conversations that are going on."""
@@ -58,35 +56,24 @@ class Talks:
 
     def of(self, channel: int) -> Conversation | None:
         """Return what is being asked in a channel, if anything."""
-        return self._going_on.get(channel)
+        return self._going_on.of(str(channel))
 
     def take(self, asked: Asked, channel: "discord.abc.MessageableChannel", *, anyway: bool = False) -> bool:
         """Take in what is to be answered in a channel; False where too much waits there already, unless anyway."""
-        if channel.id not in self._going_on:
-            typing = asyncio.create_task(_typing(channel))
-
-            def over() -> None:
-                typing.cancel()
-                self._going_on.pop(channel.id, None)
-
-            self._going_on[channel.id] = Conversation(
-                self._engine, lambda one: self._answer(one, channel), over, self._burst
-            )
-        return self._going_on[channel.id].take(asked, anyway=anyway)
+        return self._going_on.take(
+            str(channel.id),
+            asked,
+            lambda one: self._answer(one, channel),
+            lambda: _typing(channel),
+            anyway=anyway,
+        )
 
     async def take_up(self, incoming: Incoming) -> None:
-        """Take in what an earlier process was asked, unless it is gone.
-
-        A message that one process after another had in hand and never answered is given up: it may be what ends them.
-        """
+        """Take in what an earlier process was asked, unless it is gone."""
         try:
-            if (await self._engine.told(incoming.scope, incoming.id)).owners >= MOST_OWNERS:
-                log.error("given up", turn=incoming.id)
-                await self._engine.done(incoming)
-                return
             asked = await self.found(incoming)
         except (discord.NotFound, discord.Forbidden):
-            await self._engine.gone(incoming)
+            await self._engine.inbox.gone(incoming)
         except (*FAILED, LoreError) as error:  # it is looked for again
             log.warning("not taken up", turn=incoming.id, error=type(error).__name__)
         else:
@@ -102,7 +89,7 @@ class Talks:
         message = await partial(channel, int(incoming.id)).fetch()  # type: ignore[arg-type]
         person = int(incoming.scope.person)
         incoming = replace(incoming, scope=scope(message.channel, person, narrow=incoming.scope.narrow))
-        burst = await self._engine.burst(incoming.scope, incoming.id)
+        burst = await self._engine.inbox.burst(incoming.scope, incoming.id)
         if not burst.others and message.author.id == person:
             assert self._client.user is not None
             incoming = replace(incoming, text=intake.words(message, self._client.user))
@@ -126,9 +113,9 @@ class Talks:
         Raises LoreError.
         """
         incoming = self.incoming(message, text)
-        burst = await self._engine.burst(incoming.scope, incoming.id)
+        burst = await self._engine.inbox.burst(incoming.scope, incoming.id)
         if burst.first != incoming.id:
-            burst = await self._engine.burst(incoming.scope, burst.first)
+            burst = await self._engine.inbox.burst(incoming.scope, burst.first)
         messages = [message]
         if burst.others:
             found = [await self._found(message, one) for one in (burst.first, *burst.others)]
@@ -139,10 +126,7 @@ class Talks:
 
     async def drain(self, seconds: float) -> None:
         """Wait for what is being answered, so many seconds at most, and leave the rest to the next process."""
-        running = [one.task for one in self._going_on.values()]
-        if running:
-            await asyncio.wait(running, timeout=seconds)
-        await asyncio.gather(*(one.stop() for one in list(self._going_on.values())))
+        await self._going_on.drain(seconds)
 
     async def _answer(self, asked: Asked, channel: "discord.abc.MessageableChannel") -> None:
         message = asked.origin
