@@ -31,6 +31,7 @@ TRIES = 8  # failures in a row; with the pauses between them about two minutes
 LONGEST_PAUSE = 30.0  # seconds
 SENT_ANEW = 2  # times for one part; whoever deletes it more often does not want it
 ANEW = "anew"  # said to `Task.cancel`: the reply is made anew, so nothing is written to this one
+LEFT = "left"  # said to `Task.cancel`: another process will make the reply anew, so nothing is written to this one
 SORRY = "Something went wrong with this answer."
 
 
@@ -174,7 +175,7 @@ def _mark(error: BaseException, turn: str, style: Style) -> str | None:
     if isinstance(error, LeftAlone):
         return None
     if isinstance(error, asyncio.CancelledError):
-        return None if ANEW in error.args else style.stopped
+        return None if {ANEW, LEFT} & set(error.args) else style.stopped
     return f"{error.calm if isinstance(error, ModelError) else SORRY} (turn {turn})"
 
 

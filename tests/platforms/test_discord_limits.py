@@ -63,6 +63,18 @@ async def test_an_edit_that_would_be_answered_anew_counts_as_a_message(bot, limi
     assert len(openai.chats) == 3
 
 
+async def test_a_links_preview_is_no_edit(bot, limited, server, openai, library):
+    openai.let_go = asyncio.Event()
+    asked = bot.ask(library.general, library.ada, "What is http://127.0.0.1/ about?")
+    await server.until(lambda: len(openai.chats) == 1)
+    server.unfurl(asked)
+    bot.ask(library.general, library.ada, "hello")
+    openai.let_go.set()
+    await server.until(lambda: len(server.said(library.general)) == 2)
+    await server.until(lambda: all(one.text == "Rex!" for one in server.said(library.general)))
+    assert len(openai.chats) == 2
+
+
 async def test_a_denied_guild_hears_nothing_and_nothing_of_it_is_remembered(
     bot, limited, denied, server, openai, library
 ):

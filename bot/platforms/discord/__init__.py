@@ -12,6 +12,7 @@ buttons.py       what stands below an answer to press
 intake.py        which messages are addressed to the bot, and what a person there would see
 attachments.py   what is attached to messages, read at once
 audience.py      who can read a channel
+readers.py       tells memory so, before anything is answered
 outlet.py        where a reply goes
 permissions.py   what the bot may do, and whether it may answer somewhere
 invite.py        the address that adds it to a server

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
 
-import aiohttp
 import discord
 import structlog
 
 from bot.models.base import Image
+from bot.platforms.discord.outlet import FAILED
 from bot.records import Attachment
 
 log = structlog.get_logger()
@@ -112,7 +112,7 @@ async def _read(one: discord.Attachment, kind: Kind | None, author: str | None, 
     try:
         async with asyncio.timeout(TIMEOUT):
             data = await one.read()
-    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:  # a timeout is an OSError
+    except FAILED as error:
         log.info("attachment not downloaded", attachment=one.id, error=type(error).__name__)
         return Attachment(one.filename, unread="it could not be downloaded", author=author)
     if kind == "image":

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable
 
-import aiohttp
 import discord
 import structlog
 
+from bot.platforms.discord.outlet import FAILED
 from bot.records import Seen
 from memory.records import answer_id
 
@@ -79,7 +79,7 @@ async def seen(message: discord.Message, most: int = AMBIENT) -> list[Seen]:
     try:
         async for one in channel.history(limit=most, before=message):
             found[one.id] = one
-    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:  # such as: it may answer, and not look back
+    except FAILED as error:
         log.info("not looked back", channel=channel.id, error=type(error).__name__)
     return [
         Seen(one.author.display_name, text, turn_id(one))
