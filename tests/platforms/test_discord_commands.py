@@ -76,6 +76,9 @@ async def test_who_pauses_is_answered_and_not_remembered(bot, library):
 async def test_regenerate_replaces_the_answer_and_its_turn(bot, library):
     _, answer = await bot.answered(library.general, library.ada, "Who is my dog?")
     bot.openai.answer = lambda prompt: "Bello, I think."
+    refused = bot.server.press(answer, library.bob, "Regenerate")
+    await bot.server.until(lambda: refused.texts)
+    assert "Only whoever asked" in refused.texts[0]
     bot.server.press(answer, library.ada, "Regenerate")
     await bot.server.until(lambda: answer.text == "Bello, I think.")
     await bot.server.until(lambda: "Why?" in answer.buttons)

@@ -255,13 +255,3 @@ async def test_ask_about_this_shows_the_model_what_it_is_about(library, model):
     await library.ada.submit_modal(form, {"question": "Where is it?"})
     assert library.said()[-1] == "In Kyoto."
     assert "noon in Kyoto" in model.last_prompt
-
-
-async def test_regenerate_is_for_whoever_asked_and_replaces_the_answer(library, model, memory):
-    answer = await answered(library, model, "Who is my dog?", "Rex.")
-    refused = await library.bob.click(answer, label="Regenerate")
-    assert ("Only whoever asked" in read(refused), len(model.prompts)) == (True, 1)
-    model.script = ["Bello."]
-    await library.ada.click(answer, label="Regenerate")
-    assert library.said() == ["Bello."]
-    assert [one.text for one in await remembered(memory, library)] == ["Who is my dog?", "Bello."]
