@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run discord test check format bench soak clean
+.PHONY: run discord test check format bench bench-discord soak clean
 
 run: .venv/run.stamp
 	@$(BIN)/lorebot repl
@@ -24,10 +24,16 @@ format: .venv/dev.stamp
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# For example: make bench ARGS='--json bench.json --plot bench.png'
+# For example: make bench ARGS='--json bench.json --plot bench.png' DISCORD='--json discord.json'
 bench: .venv/bench.stamp
 	@$(BIN)/lorebot weights
 	@$(BIN)/python -m bot.bench $(ARGS)
+	@$(BIN)/python -m tests.bench $(DISCORD)
+
+# How `lorebot discord` bears load. For example: make bench-discord ARGS='--conversations 100 --json discord.json'
+bench-discord: .venv/dev.stamp
+	@$(BIN)/lorebot weights
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 soak: .venv/dev.stamp
 	@$(BIN)/lorebot weights

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Set
+from collections.abc import Awaitable, Callable, Coroutine, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
 from bot.delivery.receipts import Receipt
-from bot.delivery.stream import ANEW, QUIET
+from bot.delivery.stream import ANEW, LEFT, QUIET
 from bot.engine import Engine
 from bot.records import Incoming
 from memory import tasks
@@ -18,6 +18,7 @@ log = structlog.get_logger()
 
 MOST_WAITING = 10
 BURST = 1.5  # seconds of silence that end a burst of messages
+LEAVING = 3.0  # seconds in which an answer that is left may be written down as such
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,14 @@ class _Waiting:
         self.asked = asked
         self._taking = asyncio.create_task(engine.inbox.take_in(asked.incoming)) if not asked.anew else None
 
-    async def taken(self) -> Asked | None:
-        """Return what is to be answered; None where that is done, or being done elsewhere."""
+    async def taken(self) -> bool:
+        """Tell whether it is to be answered here; False where that is done, or being done elsewhere."""
         if self._taking is None:
-            return self.asked
+            return True
         already = await self._taking
-        return None if already is None else replace(self.asked, already=already)
+        if already is not None:
+            self.asked = replace(self.asked, already=already)
+        return already is not None
 
 
 class Conversation:
@@ -93,6 +96,7 @@ class Conversation:
         self._over = over
         self._burst = burst
         self._waiting: deque[_Waiting] = deque()
+        self._gathered: list[_Waiting] = []  # the burst that is not over yet
         self._current: Asked | None = None
         self._answering: asyncio.Task[None] | None = None
         self._again: Asked | None = None
@@ -103,8 +107,15 @@ class Conversation:
         """Count what waits."""
         return len(self._waiting)
 
+    def __contains__(self, message: str) -> bool:
+        """Tell whether a message waits, or is being answered."""
+        asked = [*(one.asked for one in (*self._gathered, *self._waiting)), *filter(None, [self._current])]
+        return any(message in one.ids for one in asked)
+
     def take(self, asked: Asked, *, anyway: bool = False) -> bool:
-        """Take in a message; False where too many wait already, unless anyway."""
+        """Take in a message; False where too many wait already, unless anyway. One that is in hand is taken once."""
+        if not asked.anew and asked.id in self:
+            return True
         if len(self._waiting) >= MOST_WAITING and not anyway:
             return False
         self._waiting.append(_Waiting(self._engine, asked))
@@ -113,29 +124,37 @@ class Conversation:
 
     def reword(self, message: str, text: str) -> bool:
         """Let a message that waits, or is being answered, say something else; False where it is neither."""
-        for one in self._waiting:
+        for one in (*self._gathered, *self._waiting):
             if message in one.asked.ids:
                 one.asked = one.asked.reworded(message, text)
                 return True
-        if self._current is None or message not in self._current.ids or self._answering is None:
+        now = self._again or self._current
+        if now is None or message not in now.ids or self._answering is None:
             return False
-        self._answer_again(self._current.reworded(message, text))
+        again = now.reworded(message, text)
+        if again.incoming.text != now.incoming.text:
+            self._answer_again(again)
         return True
 
     async def withdraw(self, messages: Set[str]) -> None:
         """Answer these messages no more."""
-        for one in [one for one in self._waiting if messages & set(one.asked.ids)]:
+        gone = []
+        for one in [one for one in (*self._gathered, *self._waiting) if messages & set(one.asked.ids)]:
             if (left := one.asked.without(messages)) is not None:
                 one.asked = left
             else:
-                self._waiting.remove(one)
-                await self._engine.inbox.done(one.asked.incoming)
-        if self._current is None or self._answering is None or not messages & set(self._current.ids):
-            return
-        if (left := self._current.without(messages)) is not None:
-            self._answer_again(left)
-        else:
-            await tasks.ended(self._answering)
+                (self._gathered if one in self._gathered else self._waiting).remove(one)
+                gone.append(one)
+        now = self._again or self._current
+        if now is not None and self._answering is not None and messages & set(now.ids):
+            if (left := now.without(messages)) is not None:
+                self._answer_again(left)
+            else:
+                self._again = None
+                await tasks.ended(self._answering)
+        for one in gone:
+            await one.taken()  # it must not be taken in after it is done
+            await self._engine.inbox.done(one.asked.incoming)
 
     async def stop_answer(self, message: str) -> bool:
         """Stop the answer to a message; False where it is not being answered."""
@@ -155,14 +174,18 @@ class Conversation:
             await asyncio.wait([self._answering])
 
     async def stop(self, *, gone: bool = False) -> None:
-        """Answer nothing more; what waits is left to our next life, unless the channel is gone."""
-        waiting, self._waiting = self._waiting, deque()
-        if self._answering is not None:
-            await tasks.ended(self._answering)
+        """Answer nothing more; what waits or is being answered is left to our next life, unless the channel is gone."""
+        waiting = [*self._gathered, *self._waiting]
+        self._waiting.clear()
+        if (answering := self._answering) is not None:
+            if not gone:
+                answering.cancel(LEFT)
+                await asyncio.wait([answering], timeout=LEAVING)
+            await tasks.ended(answering)
         await tasks.ended(self.task)
         for one in waiting:
-            if (asked := await one.taken()) is not None:
-                await (self._engine.inbox.done if gone else self._engine.inbox.leave)(asked.incoming)
+            if await one.taken():
+                await (self._engine.inbox.done if gone else self._engine.inbox.leave)(one.asked.incoming)
 
     def _answer_again(self, asked: Asked) -> None:
         assert self._answering is not None
@@ -177,7 +200,8 @@ class Conversation:
                     self._current, self._again = asked, None
                     self._answering = asyncio.create_task(_awaited(self._answer(asked)))
                     await asyncio.wait([self._answering])
-                    _look(self._answering, asked)
+                    if _broken(self._answering, asked):
+                        await self._engine.inbox.done(asked.incoming)
                     asked = self._again
                 self._current = self._answering = None
         finally:
@@ -190,35 +214,60 @@ class Conversation:
         return bool(self._waiting)
 
     async def _whole_burst(self) -> Asked | None:
-        """Return the next message with those that the same person sends right behind it."""
-        asked = await self._next()
-        if asked is None or asked.anew:
-            return asked
-        person, others = asked.incoming.scope.person, []
+        """Return the next message with those that the same person sends right behind it; None where none is left.
+
+        Until it is returned, each of them may be edited and withdrawn.
+        """
+        await self._gather()
+        if self._gathered and not self._gathered[0].asked.anew:
+            await self._gather_rest(self._gathered[0].asked.incoming.scope.person)
+        asked, joined = _together(self._gathered), None
+        while asked is not None and len(asked.messages) > 1 and asked != joined:  # again if one changed meanwhile
+            await self._engine.inbox.join(asked.incoming, asked.messages[1:])
+            asked, joined = _together(self._gathered), asked
+        self._gathered = []
+        return asked
+
+    async def _gather_rest(self, person: str) -> None:
+        """Gather what a person sends, until there is silence or somebody else says something."""
         while True:
             while self._waiting and self._next_is_of(person):
-                if (other := await self._next()) is not None:
-                    others.append(other)
+                await self._gather()
             if self._waiting:
-                break
+                return
             self._came.clear()
             try:
                 await asyncio.wait_for(self._came.wait(), self._burst)
             except TimeoutError:
-                break
-        if not others:
-            return asked
-        messages = tuple(one.incoming for one in (asked, *others))
-        asked = replace(asked.saying(messages), origins=tuple(one.origin for one in (asked, *others)))
-        await self._engine.inbox.join(asked.incoming, messages[1:])
-        return asked
+                return
+
+    async def _gather(self) -> None:
+        """Gather the next message, if it is to be answered."""
+        one = self._waiting.popleft()
+        self._gathered.append(one)
+        if not await one.taken() and one in self._gathered:
+            self._gathered.remove(one)
 
     def _next_is_of(self, person: str) -> bool:
         following = self._waiting[0].asked
         return following.incoming.scope.person == person and not following.anew
 
-    async def _next(self) -> Asked | None:
-        return await self._waiting.popleft().taken()
+
+def _together(gathered: Sequence[_Waiting]) -> Asked | None:
+    """Return what a burst asks, by its first message's id."""
+    if len(gathered) < 2:
+        return gathered[0].asked if gathered else None
+    first = gathered[0].asked
+    whole = first.saying(tuple(one.asked.incoming for one in gathered))
+    return replace(whole, origins=tuple(one.asked.origin for one in gathered))
+
+
+def _broken(answering: "asyncio.Task[None]", asked: Asked) -> bool:
+    """Tell whether an answer has met what nobody expected; the conversation goes on."""
+    if answering.cancelled() or (error := answering.exception()) is None:
+        return False
+    log.error("answer broken", turn=asked.id, error=type(error).__name__, exc_info=error)
+    return True
 
 
 class Conversations:
@@ -262,18 +311,11 @@ class Conversations:
         return self._going_on[place].take(asked, anyway=anyway)
 
     async def drain(self, seconds: float) -> None:
-        """Wait for what is being answered, so many seconds at most, and stop the rest."""
+        """Wait for what is being answered, so many seconds at most, and leave the rest to the next process."""
         running = [one.task for one in self._going_on.values()]
         if running:
             await asyncio.wait(running, timeout=seconds)
-        for one in list(self._going_on.values()):
-            await one.stop()
-
-
-def _look(answering: "asyncio.Task[None]", asked: Asked) -> None:
-    """Tell what an answer has met that nobody expected; the conversation goes on."""
-    if not answering.cancelled() and (error := answering.exception()) is not None:
-        log.error("answer broken", turn=asked.id, error=type(error).__name__, exc_info=error)
+        await asyncio.gather(*(one.stop() for one in list(self._going_on.values())))
 
 
 async def _awaited(doing: Awaitable[None]) -> None:

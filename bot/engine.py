@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from weakref import WeakValueDictionary
 
 import structlog
@@ -11,6 +12,7 @@ import structlog
 from bot import stopwatch, why
 from bot.apps.chat import ChatApp, heard, replied
 from bot.backlog import Backlog
+from bot.delivery.stream import ANEW
 from bot.errors import MessageTooLong
 from bot.inbox import Inbox, cleaned, now
 from bot.ledger import Claim, Ledger
@@ -61,10 +63,11 @@ class Engine:
 
         shown: whoever iterates shows the answer as it comes. False where that takes longer: `done` tells when all of it
         is shown, and a process that goes on after a crash gets the remembered answer as one piece. Until the iterator
-        is closed, nothing else in the conversation is answered.
+        is closed, nothing else in the conversation is answered. Where another process has taken the message meanwhile,
+        for this one was frozen, whoever iterates is cancelled with ANEW, and the answer is left to that one.
         """
         incoming = self._readable(incoming)
-        async with self._holding(incoming), self._turn_taking(incoming):
+        async with self._holding(incoming, shown=shown), self._turn_taking(incoming):
             glance: Glance | None = None
             try:
                 if await self.backlog.caught_up():
@@ -94,12 +97,13 @@ class Engine:
         batch = self._memory.batch()
         self._ledger.reword(batch, incoming)
         await batch.send()
-        return await self._memory.edit(incoming.scope, incoming.id, heard(incoming).text)
+        return await self._memory.edit(incoming.scope, incoming.id, heard(incoming).text, live=True)
 
     async def reopen(self, incoming: Incoming) -> None:
         """Let a message be answered anew, as it says now; the answer it had is forgotten. Raises RedisError."""
         scope = incoming.scope
-        await self._memory.forget(scope, Which(turns=((scope.conversation, answer_id(incoming.id)),)))
+        answer = Which(turns=((scope.conversation, answer_id(incoming.id)),))
+        await self._memory.forget(scope, answer, erase=False)
         await self.edited(incoming)
         batch = self._memory.batch()
         self._ledger.reopen(batch, incoming)
@@ -142,7 +146,8 @@ class Engine:
             turns = replied(incoming, "".join(said), status, self._name)
             told = why.kept(answered) if answered is not None else ""
             ending = _Ending(turns, app.due(incoming.scope), missed, shown, told)
-            await tasks.whole(self._remember(incoming, ending))
+            if incoming in self.inbox.leases:  # else another process remembers its own
+                await tasks.whole(self._remember(incoming, ending))
         if answered is not None:
             yield answered
 
@@ -223,9 +228,11 @@ class Engine:
             yield
 
     @asynccontextmanager
-    async def _holding(self, incoming: Incoming) -> AsyncIterator[None]:
+    async def _holding(self, incoming: Incoming, *, shown: bool) -> AsyncIterator[None]:
         """Keep the lease while the answer is being made and shown."""
-        self.inbox.leases.hold(incoming)
+        answering = asyncio.current_task()
+        assert answering is not None
+        self.inbox.leases.hold(incoming, None if shown else partial(answering.cancel, ANEW))
         try:
             yield
         finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -23,23 +24,28 @@ class Leases:
         self._memory = memory
         self._ledger = ledger
         self._held: dict[_Name, Incoming] = {}
+        self._told: dict[_Name, Callable[[], object]] = {}  # who is told that a lease is lost
         self._renewing: asyncio.Task[None] | None = None
 
     def __contains__(self, incoming: Incoming) -> bool:
         """Tell whether this process has the message in hand."""
         return _name(incoming) in self._held
 
-    def hold(self, incoming: Incoming) -> None:
-        """Keep a message's lease until it is let go."""
+    def hold(self, incoming: Incoming, lost: Callable[[], object] | None = None) -> None:
+        """Keep a message's lease until it is let go, or lost to another process. lost: is told of that."""
         self._held[_name(incoming)] = incoming
+        if lost is not None:
+            self._told[_name(incoming)] = lost
         if self._renewing is None or self._renewing.done():
             self._renewing = asyncio.create_task(self._renew())
 
     async def let_go(self, incoming: Incoming) -> None:
         """Keep it no more."""
         self._held.pop(_name(incoming), None)
+        self._told.pop(_name(incoming), None)
         if not self._held and self._renewing is not None:
-            await tasks.ended(self._renewing)
+            renewing, self._renewing = self._renewing, None  # what is held meanwhile begins another
+            await tasks.ended(renewing)
 
     async def _renew(self) -> None:
         while self._held:
@@ -49,12 +55,19 @@ class Leases:
             asked = [(one, self._ledger.renew(batch, one, now)) for one in self._held.values()]
             try:
                 await batch.send()
-                lost = [one.id for one, held in asked if not held.value and one in self]
+                lost = [one for one, held in asked if not held.value and one in self]
             except RedisError as error:  # the next renewal may get through: the lease holds three
                 log.warning("leases not renewed", error=str(error))
             else:
                 if lost:
-                    log.warning("leases lost", turns=lost)
+                    log.warning("leases lost", turns=[one.id for one in lost])
+                for one in lost:
+                    del self._held[_name(one)]
+                    self._told.pop(_name(one), _nobody)()
+
+
+def _nobody() -> None:
+    """Tell nobody."""
 
 
 def _name(incoming: Incoming) -> _Name:

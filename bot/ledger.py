@@ -9,7 +9,7 @@ Beside its state an event holds which messages of the platform its reply stands 
 messages were answered with it, as one burst, and what its answer was made from: names, no text.
 
 Attached texts are kept with a message until it is answered, images are not: whoever answers it in another's place does
-so without them, and tells their names.
+so without them, and tells their names. What others say around it is not kept: who answers it looks at the screen anew.
 """
 
 import json
@@ -64,7 +64,9 @@ return 'ours'
 
 _RENEW = """
 local now, lease = tonumber(ARGV[2]), tonumber(ARGV[3])
-if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
+local owner = redis.call('HGET', KEYS[1], 'owner')
+if not owner then return 1 end  -- never claimed, or gone: nobody else has it
+if owner ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'until', now + lease)
 if redis.call('HEXISTS', KEYS[1], 'payload') == 1 then redis.call('ZADD', KEYS[3], now + lease, KEYS[1]) end
 local turn = redis.call('GET', KEYS[2])
@@ -208,7 +210,7 @@ class Ledger:
         )
 
     def renew(self, batch: Batch, incoming: Incoming, now: int) -> Answer[bool]:
-        """Ask for more time; False where the lease has been lost."""
+        """Ask for more time; False where another process has the message by now."""
         return batch.ask("EVAL", _RENEW, 3, *self._names(incoming), self._mark(incoming), now, LEASE, read=bool)
 
     def finish(self, batch: Batch, incoming: Incoming, *, shown: bool = True, why: str = "") -> Answer[bool]:
@@ -296,8 +298,10 @@ def _payload(incoming: Incoming) -> str:
     kept = [
         one if one.image is None else replace(one, image=None, unread="lost when the bot was interrupted")
         for one in incoming.attachments
+        if one.author is None
     ]
-    return json.dumps(asdict(replace(incoming, attachments=kept)), ensure_ascii=False)
+    shown = [one for one in incoming.context if not one.id]  # what the platform would not show again
+    return json.dumps(asdict(replace(incoming, attachments=kept, context=shown)), ensure_ascii=False)
 
 
 def _readable(payloads: Sequence[bytes]) -> list[Incoming]:

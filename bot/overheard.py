@@ -68,7 +68,7 @@ class Overheard:
             _, turn = self._waiting[place]
             self._waiting[place] = (scope, replace(turn, text=readable(text)))
         else:
-            await self._memory.edit(scope, turn_id, readable(text))
+            await self._memory.edit(scope, turn_id, readable(text), live=True)
 
     def withdraw(self, tenant: str, conversation: str, ids: "set[str] | None" = None) -> None:
         """Let these messages of a channel, or all of them, wait no more; those that are remembered stay."""
@@ -136,7 +136,7 @@ class Overheard:
             text = turn.text
             while (now := self._waiting.get(place)) is not None and now[1].text != text:
                 text = now[1].text
-                await self._memory.edit(scope, turn.id, text)
+                await self._memory.edit(scope, turn.id, text, live=True)
             self._waiting.pop(place, None)
 
 

@@ -11,7 +11,7 @@ from bot import stopwatch
 from bot.conversation import Asked
 from bot.delivery.pace import Paces, SystemClock
 from bot.delivery.receipts import Receipt
-from bot.delivery.stream import ANEW, SORRY, LeftAlone, Outlet, Style, show
+from bot.delivery.stream import ANEW, LEFT, SORRY, LeftAlone, Outlet, Style, show
 from bot.engine import Engine
 from bot.errors import DeliveryError, MessageTooLong, ModelError
 from bot.limits import Limits
@@ -20,7 +20,7 @@ from bot.models.base import Piece
 from bot.records import Answered, Event, Incoming, Notice
 from bot.stopwatch import Stopwatch
 from memory import tasks
-from memory.errors import RedisError
+from memory.errors import LoreError
 from memory.records import Status
 
 log = structlog.get_logger()
@@ -62,7 +62,9 @@ class Replies:
         except DeliveryError as error:
             log.warning("not delivered", turn=incoming.id, error=str(error))
         except asyncio.CancelledError as error:
-            if ANEW not in error.args:
+            if LEFT in error.args:
+                await tasks.whole(self._left(incoming))
+            elif ANEW not in error.args:
                 await tasks.whole(self._engine.inbox.done(incoming))
             raise
         except Exception as error:  # one answer's own fault; people have read that it failed
@@ -73,12 +75,20 @@ class Replies:
         await self._engine.inbox.done(incoming)
         return said.answered
 
+    async def _left(self, incoming: Incoming) -> None:
+        """Let another process answer a message from the beginning, in the messages where this answer stands."""
+        try:
+            await self._engine.reopen(incoming)
+        except LoreError as error:
+            log.warning("left without the ledger", turn=incoming.id, error=str(error))
+        await self._engine.inbox.leave(incoming)
+
     async def _reopened(self, incoming: Incoming) -> tuple[Receipt, ...]:
         """Let a message be answered anew, in the messages where its answer stands."""
         try:
             await self._engine.reopen(incoming)
             return (await self._engine.inbox.told(incoming.scope, incoming.id)).receipts
-        except RedisError as error:
+        except LoreError as error:
             log.warning("answered anew without the ledger", turn=incoming.id, error=str(error))
             return ()
 

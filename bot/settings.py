@@ -209,6 +209,9 @@ class Settings(BaseSettings):
     discord_shard_ids: Annotated[tuple[int, ...] | None, NoDecode] = Field(
         None, description="the shards that this process serves, such as 0,1 or 0-3; default: all"
     )
+    discord_rate: int = Field(
+        50, ge=1, description="requests a second to Discord, its own limit; several processes share it, so divide it"
+    )
     discord_api: str | None = Field(None, description="another address of Discord's API, for tests")
     slack_bot_token: SecretStr | None = Field(
         None, validation_alias="SLACK_BOT_TOKEN", description="the Slack app's bot token, xoxb-"

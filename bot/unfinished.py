@@ -40,7 +40,11 @@ class Unfinished:
                     log.warning("unfinished messages not looked for", error=str(error))
                     break
                 for incoming in found:
-                    await self._take_up(incoming)
+                    try:
+                        await self._take_up(incoming)
+                    except Exception as error:  # one message's own fault: it must not end the others, nor come again
+                        log.error("given up", turn=incoming.id, error=type(error).__name__, exc_info=error)
+                        await self._engine.inbox.done(incoming)
             await asyncio.sleep(EVERY)
 
     async def _take_up(self, incoming: Incoming) -> None:

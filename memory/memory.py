@@ -323,14 +323,22 @@ class Memory:
 
     # Change, forget, take along
 
-    async def edit(self, scope: Scope, turn_id: str, text: str) -> bool:
-        """Give a turn of this conversation another text, embedded and indexed anew; False where there is none."""
+    async def edit(self, scope: Scope, turn_id: str, text: str, *, live: bool = False) -> bool:
+        """Give a turn of this conversation another text, embedded and indexed anew; False where there is none.
+
+        live: it is being said now, so the turn of a person who has paused is forgotten instead.
+        """
         batch = self.batch()
         known_as = turns.get(batch, self.keys, scope, turn_id)
         over = summaries.over(batch, self.keys, scope, turn_id)
         await batch.send()
         old = known_as.value
         if old is None:
+            return False
+        if old.text == text:
+            return True
+        if live and await self.paused(replace(scope, person=old.person)):
+            await self.forget(Operator(scope.tenant), Which(turns=((scope.conversation, turn_id),)))
             return False
         turn = replace(old, text=text)
         passages = self._passages(turn)
@@ -380,10 +388,12 @@ class Memory:
         which: Which | Sequence[Place],
         *,
         progress: Callable[[int], None] = lambda done: None,
+        erase: bool = True,
     ) -> Forgotten:
         """Forget turns, the answers to them and all that came of them, on the disk too.
 
-        which: conditions as for `find`, or what it found.
+        which: conditions as for `find`, or what it found. erase: False leaves the disk to `upkeep`, where nobody has
+        asked for it: Redis writes all its files anew.
         """
         gone = 0
         places = await self.find(whose, which) if isinstance(which, Which) else which
@@ -394,7 +404,7 @@ class Memory:
             places = await self.find(whose, which) if isinstance(which, Which) else ()
             if not places:
                 break
-        return Forgotten(gone, await explaining(erasure.erase(self._client, self.keys)))
+        return Forgotten(gone, await explaining(erasure.erase(self._client, self.keys)) if erase else "")
 
     async def leave(self, operator: Operator) -> Forgotten:
         """Forget all that is kept of a tenant, on the disk too; only who has paused is still known."""
@@ -431,14 +441,16 @@ class Memory:
 
     # Wishes
 
-    async def moved(self, scope: Scope) -> None:
-        """Tell who can read a conversation from now on: it holds for the next recall.
+    async def moved(self, *scopes: Scope) -> None:
+        """Tell who can read conversations from now on: it holds for the next recall.
 
-        Its turns are given their new reach by `upkeep`. That fewer people read is also believed from every turn's own
+        Their turns are given their new reach by `upkeep`. That fewer people read is also believed from every turn's own
         scope; that more do, or that other threads are open, only from here.
         """
-        changing = await self._asked(lambda batch: conversations.moved(batch, self.keys, scope))
-        self._stirred(changing)
+        batch = self.batch()
+        changing = [conversations.moved(batch, self.keys, scope) for scope in scopes]
+        await batch.send()
+        self._stirred(any([one.value for one in changing]))  # each is read: one that was refused raises
 
     async def pause(self, scope: Scope) -> None:
         """From now on the person is answered and what they and the answers say is not remembered, in this tenant."""

@@ -21,17 +21,17 @@ async def ended(task: "asyncio.Task[Any]") -> BaseException | None:
 async def whole(doing: Coroutine[Any, Any, None]) -> None:
     """Do it to its end, however often we are cancelled meanwhile."""
     task = asyncio.ensure_future(doing)
-    cancelled = False
+    cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:
             await asyncio.shield(task)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if task.done():
                 break
-            cancelled = True
+            cancelled = cancelled or error  # with what was said to `cancel` at first
         except BaseException:
             break
-    if cancelled:
+    if cancelled is not None:
         await asyncio.gather(task, return_exceptions=True)
-        raise asyncio.CancelledError
+        raise cancelled
     await task

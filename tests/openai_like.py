@@ -5,9 +5,11 @@ import base64
 import json
 import re
 import ssl
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,9 @@ class OpenAILike:
         self._tls = tls
         self.answer: Callable[[str], str] = lambda prompt: f"You said: {prompt}"
         self.delay = 0.0
+        self.pieces, self.pause = 2, 0.0  # of an answer, and the seconds between one and the next
+        self.came: list[float] = []  # when each chat was asked for; of time.monotonic, as all moments here
+        self.left: list[float] = []  # when somebody left amid an answer
         self.chats: list[dict[str, Any]] = []
         self.embeddings: list[dict[str, Any]] = []
         self.paths: list[str] = []
@@ -47,6 +52,12 @@ class OpenAILike:
 
     async def __aexit__(self, *error: object) -> None:
         await self._runner.cleanup()
+
+    def forget(self) -> None:
+        """Be as new: it was asked nothing, and answers at once."""
+        for noted in (self.chats, self.embeddings, self.paths, self.keys):
+            noted.clear()
+        self.delay, self.first, self.let_go, self.busiest = 0.0, "", None, 0
 
     @property
     def prompts(self) -> list[str]:
@@ -74,6 +85,7 @@ class OpenAILike:
 
     async def _chat(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         self.chats.append(body)
+        self.came.append(time.monotonic())
         self.busy += 1
         self.busiest = max(self.busiest, self.busy)
         try:
@@ -87,11 +99,15 @@ class OpenAILike:
             answer = self.answer(self.prompts[-1] if not self.delay else _text(body["messages"][-1]["content"]))
             if not response.prepared:
                 await response.prepare(request)
-            half = len(answer) // 2
-            for piece in (answer[:half], answer[half:]):
-                await response.write(_event({"content": piece}))
+            cuts = [len(answer) * number // self.pieces for number in range(self.pieces + 1)]
+            for start, end in pairwise(cuts):
+                await asyncio.sleep(self.pause if start else 0)
+                await response.write(_event({"content": answer[start:end]}))
             await response.write(_event({}, "stop") + b"data: [DONE]\n\n")
             return response
+        except asyncio.CancelledError:
+            self.left.append(time.monotonic())
+            raise
         finally:
             self.busy -= 1
 

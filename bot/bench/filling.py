@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from bot.bench.corpus import EVERYWHERE, ROOM, Corpus
 from memory.memory import Memory
+from memory.scope import Scope
 from memory.views import packed
 
 CHUNK = 250  # turns that travel together
@@ -15,14 +16,17 @@ Step = Callable[[int], None]  # told how many turns more are there
 Counting = Callable[[str, int], AbstractContextManager[Step]]  # shows how far something is that has so many steps
 
 
-async def fill(memory: Memory, corpus: Corpus, first: int, end: int, step: Step) -> None:
-    """Remember the turns from `first` up to `end`; two conversations at a time, so that the server seldom waits."""
+async def fill(memory: Memory, corpus: Corpus, first: int, end: int, step: Step, *, scope: Scope = EVERYWHERE) -> None:
+    """Remember the turns from `first` up to `end`; two conversations at a time, so that the server seldom waits.
+
+    scope: whose memory it is; the conversations are the corpus' own.
+    """
     rooms = iter(chunks(first, end, ROOM))
 
     async def some() -> None:
         for begin, stop in rooms:
             for one in chunks(begin, stop, CHUNK):
-                await _remember(memory, corpus, *one)
+                await _remember(memory, corpus, scope, *one)
                 step(one[1] - one[0])
 
     await asyncio.gather(some(), some())
@@ -36,8 +40,8 @@ def chunks(first: int, end: int, size: int) -> Iterator[tuple[int, int]]:
         first = stop
 
 
-async def _remember(memory: Memory, corpus: Corpus, first: int, end: int) -> None:
+async def _remember(memory: Memory, corpus: Corpus, scope: Scope, first: int, end: int) -> None:
     said = [corpus.turn(number) for number in range(first, end)]
     made = memory.generation.made
     vectors = [packed(vector, made.dim, made.dtype) for vector in corpus.vectors(len(said))]
-    await memory.remember(replace(EVERYWHERE, conversation=said[0].conversation), said, vectors=vectors)
+    await memory.remember(replace(scope, conversation=said[0].conversation), said, vectors=vectors)

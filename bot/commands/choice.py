@@ -11,6 +11,8 @@ from memory.records import Which
 from memory.scope import Operator, Scope
 
 SEARCHED = 10  # turns that a search means, at most
+NAMED = 50  # turns that are named one by one; each is looked for by itself
+SLASHES = 5  # of a name; each may be where the conversation ends and the id begins
 USAGE = "NUMBER… | person NAME | conversation NAME | since WHEN | until WHEN | search WORDS | all"
 _KEYWORDS = ("person", "conversation", "since", "until", "search", "all")
 
@@ -62,7 +64,10 @@ async def _turns(here: Here, said: Mapping[str, str]) -> tuple[Named, ...] | Non
         return named(one.turn for one in recalled)
     if "" not in said:
         return None
-    return tuple([await turn(here, word) for word in said[""].split()])
+    words = said[""].split()
+    if len(words) > NAMED:
+        raise CommandError(f"name {NAMED} turns at most; `since`, `search` and `all` mean more")
+    return tuple([await turn(here, word) for word in words])
 
 
 async def turn(here: Here, word: str, whose: Scope | Operator | None = None) -> Named:
@@ -74,7 +79,7 @@ async def turn(here: Here, word: str, whose: Scope | Operator | None = None) -> 
     if short and word.isdecimal() and 1 <= int(word) <= len(here.listed):
         return here.listed[int(word) - 1]
     names = [(here.scope.conversation, word)]
-    names += [(word[:at], word[at + 1 :]) for at, char in enumerate(word) if char == "/"]
+    names += [(word[:at], word[at + 1 :]) for at, char in enumerate(word) if char == "/"][:SLASHES]
     for name in names:
         if await here.memory.find(whose or here.whose, Which(turns=(name,))):
             return name

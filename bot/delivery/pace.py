@@ -43,18 +43,31 @@ class Pace:
         self._held = 0.0  # by the platform's word
 
     @asynccontextmanager
-    async def turn(self, *, at_once: bool = False) -> AsyncIterator[None]:
+    async def turn(self, at_once: asyncio.Event) -> AsyncIterator[None]:
         """Wait until the channel may be written to; whoever comes first goes first.
 
-        at_once: don't keep the distance, for the first sign of a reply; what the platform asked for holds all the same.
+        at_once: once it is set, don't keep the distance: for the first sign of a reply, and for the end of one that was
+        never edited. What the platform asked for holds all the same.
         """
         async with self._line:
-            while (wait := max(self._held, 0.0 if at_once else self._due) - self._clock.now()) > 0:
-                await self._clock.sleep(wait)
+            while (wait := max(self._held, 0.0 if at_once.is_set() else self._due) - self._clock.now()) > 0:
+                await self._waited(wait, at_once)
             try:
                 yield
             finally:
                 self._due = self._clock.now() + self._every
+
+    async def _waited(self, seconds: float, at_once: asyncio.Event) -> None:
+        """Wait so long, or until it is to be at once."""
+        if at_once.is_set():
+            await self._clock.sleep(seconds)
+            return
+        waits = [asyncio.ensure_future(one) for one in (self._clock.sleep(seconds), at_once.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
 
     def hold(self, seconds: float) -> None:
         """Let nobody write to the channel for so long."""

@@ -32,6 +32,7 @@ LONGEST_PAUSE = 30.0  # seconds
 SENT_ANEW = 2  # times for one part; whoever deletes it more often does not want it
 ANEW = "anew"  # said to `Task.cancel`: the reply is made anew, so nothing is written to this one
 QUIET = "quiet"  # the same: whoever reads it has stopped it where nothing may be written any more
+LEFT = "left"  # said to `Task.cancel`: another process will make the reply anew, so nothing is written to this one
 SORRY = "Something went wrong with this answer."
 
 
@@ -175,7 +176,7 @@ def _mark(error: BaseException, turn: str, style: Style) -> str | None:
     if isinstance(error, LeftAlone):
         return None
     if isinstance(error, asyncio.CancelledError):
-        return None if {ANEW, QUIET} & set(error.args) else style.stopped
+        return None if {ANEW, LEFT, QUIET} & set(error.args) else style.stopped
     return f"{error.calm if isinstance(error, ModelError) else SORRY} (turn {turn})"
 
 
@@ -210,6 +211,8 @@ class _Reply:
         self._said: list[str] = []
         self._mark = ""
         self._over = False
+        self._edited = False
+        self._at_once = asyncio.Event()  # whether the next call need not keep its distance
         self._left = False
         self._changed = asyncio.Event()
         self._finished: list[Part] = []  # parts that no more text will change
@@ -231,6 +234,7 @@ class _Reply:
         """Take in that nothing comes any more."""
         self._mark = mark
         self._over = True
+        self._hurry()
         self._changed.set()
 
     def leave(self) -> None:
@@ -247,9 +251,20 @@ class _Reply:
                     return
                 await self._changed.wait()
                 continue
-            async with self._pace.turn(at_once=not self.messages):
+            self._hurry()
+            async with self._pace.turn(self._at_once):
                 if step := self._next():  # the newest text: more may have come meanwhile
                     await self._try(step)
+
+    def _hurry(self) -> None:
+        """Note whether the next call may come at once: the first words, and the end of what was not edited yet.
+
+        The distance is one between edits, so a short answer, whole soon after its first words, need not keep it.
+        """
+        if not self.messages or (self._over and not self._edited and len(self.messages) == 1):
+            self._at_once.set()
+        else:
+            self._at_once.clear()
 
     def _next(self) -> _Step | None:
         """Return the first thing that is not as it should be."""
@@ -357,6 +372,7 @@ class _Reply:
             await self._delete(sent.id)
             self._sent[step.number] = _Sent(None, None, sent.anew + 1)
         else:
+            self._edited = True
             await self._outlet.edit(sent.id, step.text, step.controls)
             self._sent[step.number] = replace(sent, text=step.text, controls=step.controls)
 

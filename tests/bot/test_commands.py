@@ -121,6 +121,7 @@ async def test_a_file_that_is_imported_does_not_close_a_conversation_of_ones_own
         ("retain 1000000", "turns can be kept for 1 to 36,500 days"),
         ("retain " + "9" * 5000, "turns can be kept for 1 to 36,500 days"),
         ("forget " + "9" * 5000, "there is no turn 999"),
+        ("show " + "x " * 51, "name 50 turns at most"),
         ("export ~nosuchuser/x", "'~nosuchuser/x' is no file's name"),
         ("import ~nosuchuser/x", "'~nosuchuser/x' is no file's name"),
         ("export a\0b", "is no file's name"),

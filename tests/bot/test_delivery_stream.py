@@ -65,6 +65,22 @@ async def test_the_first_words_are_shown_at_once_and_edits_keep_their_distance(c
     assert outlet.shown == ["".join(words).strip()]
 
 
+async def test_the_end_of_an_answer_that_was_never_edited_is_shown_at_once(clock, pace):
+    outlet = Postbox(clock)
+    await show(aiter(Model(clock, "one ", "two ", "three")), outlet, "t", PLAIN, pace)
+    assert [(round(at, 3), kind, text) for at, kind, text in outlet.calls] == [
+        (0.3, "send", "one"),
+        (0.9, "edit", "one two three"),
+    ]
+
+
+async def test_the_messages_of_an_answer_that_is_there_all_at_once_keep_their_distance(clock, pace):
+    outlet = Postbox(clock)
+    await show(aiter(Model(clock, LONG)), outlet, "t", SMALL, pace)
+    times = [round(at, 3) for at, _, _ in outlet.calls]
+    assert times == [0.3, 0.3, 1.3, 2.3]
+
+
 async def test_thinking_is_shown_at_once_until_there_are_words(clock, pace):
     outlet = Postbox(clock)
     await show(aiter(Model(clock, "Paris.", every=5)), outlet, "t", Style(Limit(2000), thinking="…"), pace)

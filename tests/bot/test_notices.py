@@ -6,6 +6,7 @@ from bot import settings, wiring
 from bot.commands import table
 from bot.commands.base import Here
 from bot.limits import Allowance, Budget, Limits, Usage
+from bot.metrics import Metrics
 from bot.notices import Practices, privacy, used
 from bot.prompts import Prompts
 from bot.service import Service
@@ -55,7 +56,12 @@ def test_usage_is_told_in_words():
 
 async def test_commands_tell_what_holds_for_who_asks(memory, client):
     limits = Limits(client, memory.keys, Allowance(timezone="UTC"))
-    parts = {"presets": None, "apps": None}  # neither command has to do with them
+    parts = {
+        "presets": None,
+        "apps": None,
+        "metrics": Metrics(),
+        "listening": None,
+    }  # neither command has to do with them
     service = Service("Rex", "gpt", prompts=Prompts(), limits=limits, practices=Practices("Rex", "OpenAI"), **parts)  # type: ignore[arg-type]
     ada = Scope("discord:1", "general", "ada", Audience.PUBLIC)
     here = Here(ada, memory, service=service)

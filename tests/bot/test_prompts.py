@@ -23,7 +23,7 @@ def test_every_missing_variable_is_named(tmp_path):
 
 def test_a_folder_s_prompt_takes_the_place_of_the_shipped_one(tmp_path):
     assert prompts(tmp_path, chat="Be brief.").render("chat", name="x") == "Be brief."
-    assert "long memory" in Prompts().render("chat", name="x", person="y", today="z", timezone="UTC")
+    assert "long memory" in Prompts().render("chat", name="x", person="y", today="z", timezone="UTC", persona="")
 
 
 def test_what_people_write_is_not_a_template(tmp_path):

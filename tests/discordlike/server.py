@@ -4,6 +4,7 @@ import asyncio
 import base64
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -11,6 +12,7 @@ from tests.discordlike import threads
 from tests.discordlike.gateway import Gateway
 from tests.discordlike.interactions import Interactions
 from tests.discordlike.permissions import can_see
+from tests.discordlike.ratelimits import RateLimits
 from tests.discordlike.records import Channel, Guild, Json, Message, Person
 from tests.discordlike.rest import PREFIX, Rest
 from tests.discordlike.rest_messages import MessageRoutes
@@ -26,6 +28,7 @@ class DiscordLike:
 
     def __init__(self, rules: Rules | None = None) -> None:
         self.rules = rules or Rules()
+        self._usual = replace(self.rules)
         self.world = world = World(self.rules, self._emit)
         self.token = token_of(world.me)
         self.talk = talk = Talk(world)
@@ -45,7 +48,7 @@ class DiscordLike:
         self.channel, self.dm, self.group_dm = world.channel, world.dm, world.group_dm
         self.join, self.leave, self.enter, self.quit = world.join, world.leave, world.enter, world.quit
         self.overwrite, self.permit, self.dress = world.overwrite, world.permit, world.dress
-        self.remove, self.outage = world.remove, world.outage
+        self.remove, self.outage, self.vacate = world.remove, world.outage, world.vacate
         self.say, self.edit, self.delete = talk.say, talk.edit, talk.delete
         self.react, self.unfurl = talk.react, talk.unfurl
         self.slash, self.menu, self.suggest = interactions.slash, interactions.menu, interactions.suggest
@@ -71,6 +74,13 @@ class DiscordLike:
         self.faults.clear()
         self.gateway.stop()
         await self._runner.cleanup()
+
+    def mend(self) -> None:
+        """Undo what a test has changed or broken; what people and the bot did stays."""
+        vars(self.rules).update(vars(self._usual))
+        vars(self.ratelimits).update(vars(RateLimits()))
+        self.faults.clear()
+        self.gateway.acks, self.gateway.resumes, self.gateway.shut = True, True, False
 
     @property
     def api(self) -> str:

@@ -73,6 +73,13 @@ class World:
             self.emit("GUILD_MEMBER_REMOVE", self._in(guild, {"user": payloads.user(person)}), guild)
         del guild.members[person.id]
 
+    def vacate(self) -> None:
+        """Let the bot leave every guild, and nobody have a DM with it."""
+        for guild in self.guilds.values():
+            if self.me.id in guild.members:
+                self.leave(guild, self.me)
+        self.channels = {one.id: one for one in self.channels.values() if one.guild is not None}
+
     def outage(self, guild: Guild, *, over: bool = False) -> None:
         """Make a guild unavailable, or available again."""
         if over:

@@ -165,6 +165,13 @@ async def test_a_turn_edited_while_the_embedder_is_away_is_found_by_words_and_em
     assert (await told.recall(scope(), "kitten"))[0].signals["vector"] == 1.0
 
 
+async def test_what_a_paused_person_edits_is_forgotten_and_not_remembered(told, client, keys):
+    await told.pause(scope())
+    assert not await told.edit(scope(), "t1", "My walrus", live=True)
+    assert await holding(client, keys, "quinoa") == await holding(client, keys, "walrus") == []
+    assert "t1" not in [turn.id for turn in await told.recent(scope())]
+
+
 async def test_what_a_paused_person_says_is_not_remembered_until_they_resume(memory, client, keys, say):
     await memory.pause(scope())
     context = await memory.hear(scope(), said(say, "My zebra", "Ada"), k=5, window=5)

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from tests.platforms.conftest import Home
+from tests.platforms.home import Home
 from tests.platforms.killed_at import STRUCK, Plan, moments
 from tests.platforms.ordeal import Ordeal
 from tests.platforms.victims import PATIENCE, Echo, Repl, kill_redis, let_leases_run_out, remembered

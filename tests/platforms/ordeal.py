@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from memory.records import Turn
-from tests.platforms.conftest import Home
+from tests.platforms.home import Home
 from tests.platforms.victims import Echo, Repl, let_leases_run_out, pieces, remembered
 
 

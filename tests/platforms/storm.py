@@ -3,7 +3,7 @@
 import asyncio
 import random
 
-from tests.platforms.conftest import Home
+from tests.platforms.home import Home
 from tests.platforms.ordeal import Ordeal, Tally
 from tests.platforms.victims import Echo, Repl, kill_redis, let_leases_run_out
 

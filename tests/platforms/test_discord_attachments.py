@@ -1,23 +1,18 @@
 """Files that people attach in Discord, read by the unmodified `lorebot discord`."""
 
 import asyncio
-import signal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.attachments import decoded, kind_of, media_type
-from tests.platforms.conftest import final
 
+shared = pytest.mark.asyncio(loop_scope="module")
+
+SEEING = {"LOREBOT_CHAT_MODEL": "gpt-4o", "LOREBOT_ATTACHMENTS_KB": "1"}
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 GIF, JPEG, WEBP = b"GIF89a" + b"\0" * 9, b"\xff\xd8\xff\xe0" + b"\0" * 9, b"RIFF\0\0\0\0WEBPVP8 "
-
-
-@pytest.fixture(autouse=True)
-def seeing(home):
-    """Let the model see, as OpenAI's do."""
-    home.settings["LOREBOT_CHAT_MODEL"] = "gpt-4o"
 
 
 @pytest.mark.parametrize(
@@ -61,32 +56,34 @@ def test_an_image_is_known_by_how_it_begins():
     assert found == ["image/png", "image/jpeg", "image/gif", "image/webp", None, None, None]
 
 
-async def test_a_text_and_an_image_are_shown_to_the_model(start, server, openai, library):
-    await start()
+@shared
+async def test_a_text_and_an_image_are_shown_to_the_model(bot, server, openai, library):
+    await bot.up(**SEEING)
     files = [("list.txt", b"\xef\xbb\xbfeggs\nmilk"), ("cat.png", PNG)]
-    server.say(library.general, library.ada, f"{server.me.mention} What is this?", files=files)
-    await final(server, library.general, "Rex!")
+    bot.ask(library.general, library.ada, "What is this?", files=files)
+    await bot.final(library.general, "Rex!")
     assert 'Attached files:\n- file list.txt: "eggs\\nmilk"\n- image cat.png: shown to you' in openai.prompts[-1]
     assert openai.images[-1] == [("image/png", PNG)]
 
 
-async def test_a_file_alone_is_answered_and_recalled_later(start, server, openai, library):
-    await start()
+@shared
+async def test_a_file_alone_is_answered_and_recalled_later(bot, server, openai, library):
+    await bot.up(**SEEING)
     server.say(library.general, library.ada, server.me.mention, files=[("pets.md", b"My dog is called Rex.")])
-    await final(server, library.general, "Rex!")
+    await bot.final(library.general, "Rex!")
     dm = server.dm(library.bob)
     server.say(dm, library.bob, files=[("cat.jpg", JPEG)])
-    await final(server, dm, "Rex!")
+    await bot.final(dm, "Rex!")
     assert openai.images[-1] == [("image/jpeg", JPEG)]
     lounge = server.channel(library.guild, "lounge")
-    server.say(lounge, library.bob, f"{server.me.mention} What is Ada's dog called?")
-    await final(server, lounge, "Rex!")
+    bot.ask(lounge, library.bob, "What is Ada's dog called?")
+    await bot.final(lounge, "Rex!")
     assert "My dog is called Rex." in openai.prompts[-1]
 
 
-async def test_what_is_not_read_is_said_below_the_answer(start, server, openai, library, home):
-    home.settings["LOREBOT_ATTACHMENTS_KB"] = "1"
-    await start()
+@shared
+async def test_what_is_not_read_is_said_below_the_answer(bot, server, openai, library):
+    await bot.up(**SEEING)
     files = [
         ("song.mp3", b"ID3"),
         ("long.txt", b"x" * 1025),
@@ -98,7 +95,7 @@ async def test_what_is_not_read_is_said_below_the_answer(start, server, openai, 
         ("3.gif", GIF),
         ("4.webp", WEBP),
     ]
-    server.say(library.general, library.ada, f"{server.me.mention} What is this?", files=files)
+    bot.ask(library.general, library.ada, "What is this?", files=files)
     await server.until(lambda: any("4.webp" in one.text for one in server.said(library.general)))
     [answer] = server.said(library.general)
     assert answer.text == (
@@ -109,42 +106,37 @@ async def test_what_is_not_read_is_said_below_the_answer(start, server, openai, 
     assert [kind for kind, _ in openai.images[-1]] == ["image/png", "image/png", "image/gif"]
 
 
-async def test_an_address_that_has_expired_is_said_and_the_rest_is_answered(start, server, openai, library):
-    await start()
+@shared
+async def test_an_address_that_has_expired_is_said_and_the_rest_is_answered(bot, server, openai, library):
+    await bot.up(**SEEING)
     server.rules.attachment_life = -1
-    server.say(library.general, library.ada, f"{server.me.mention} What is this?", files=[("list.txt", b"eggs")])
-    await final(server, library.general, "Rex!\n-# Not read: list.txt (it could not be downloaded).")
+    bot.ask(library.general, library.ada, "What is this?", files=[("list.txt", b"eggs")])
+    await bot.final(library.general, "Rex!\n-# Not read: list.txt (it could not be downloaded).")
 
 
-async def test_a_model_that_does_not_see_is_not_shown_images(start, server, openai, library, home):
-    home.settings["LOREBOT_IMAGES"] = "no"
-    await start()
-    server.say(library.general, library.ada, f"{server.me.mention} What is this?", files=[("cat.png", PNG)])
-    await final(server, library.general, "Rex!\n-# Not read: cat.png (the model does not see images).")
-    assert openai.images == [[]]
-
-
-async def test_files_of_a_burst_and_of_the_message_replied_to_are_read(start, server, openai, library):
-    await start()
+@shared
+async def test_files_of_a_burst_and_of_the_message_replied_to_are_read(bot, server, openai, library):
+    await bot.up(**SEEING)
     poem = server.say(library.general, library.bob, "look", files=[("poem.txt", b"roses")])
-    server.say(library.general, library.ada, f"{server.me.mention} What is this?", reply_to=poem)
+    bot.ask(library.general, library.ada, "What is this?", reply_to=poem)
     server.say(library.general, library.ada, server.me.mention, files=[("cat.png", PNG)])
-    await final(server, library.general, "Rex!")
+    await bot.final(library.general, "Rex!")
     assert '- file poem.txt of Bob: "roses"' in openai.prompts[-1]
     assert openai.images == [[("image/png", PNG)]]
 
 
-async def test_an_edited_message_keeps_its_files(start, server, openai, library):
-    await start()
+@shared
+async def test_an_edited_message_keeps_its_files(bot, server, openai, library):
+    await bot.up(**SEEING)
     files = [("list.txt", b"eggs, milk")]
-    asked = server.say(library.general, library.ada, f"{server.me.mention} What is thsi?", files=files)
-    await final(server, library.general, "Rex!")
+    asked = bot.ask(library.general, library.ada, "What is thsi?", files=files)
+    await bot.final(library.general, "Rex!")
     openai.answer = lambda prompt: "Eggs."
     server.edit(asked, f"{server.me.mention} What is this list of mine?")
 
     async def told() -> bool:
         before = len(openai.chats)
-        server.say(library.general, library.ada, f"{server.me.mention} And what is on it?")
+        bot.ask(library.general, library.ada, "And what is on it?")
         await server.until(lambda: len(openai.chats) > before and not openai.busy)
         return 'What is this list of mine?\nAttached file list.txt: "eggs, milk"' in openai.prompts[-1]
 
@@ -153,17 +145,24 @@ async def test_an_edited_message_keeps_its_files(start, server, openai, library)
             pass
 
 
-async def test_what_is_attached_is_remembered_though_the_bot_is_killed_while_it_answers(start, server, openai, library):
-    process = await start()
+@shared
+async def test_what_is_attached_is_remembered_though_the_bot_is_killed_while_it_answers(bot, server, openai, library):
+    await bot.up(**SEEING)
     openai.let_go = asyncio.Event()
     files = [("list.txt", b"eggs, milk"), ("cat.png", PNG)]
-    server.say(library.general, library.ada, f"{server.me.mention} What is this?", files=files)
+    bot.ask(library.general, library.ada, "What is this?", files=files)
     await server.until(lambda: openai.busy)
-    process.send_signal(signal.SIGKILL)
-    await process.wait()
+    await bot.kill()
     openai.let_go = None
-    await server.until(lambda: not server.gateway.ready)
-    await start()
-    server.say(library.general, library.ada, f"{server.me.mention} And that?")
+    await bot.up(**SEEING)
+    bot.ask(library.general, library.ada, "And that?")
     remembered = 'What is this?\nAttached file list.txt: "eggs, milk"\nAttached image cat.png'
     await server.until(lambda: any(remembered in prompt for prompt in openai.prompts))
+
+
+@shared
+async def test_a_model_that_does_not_see_is_not_shown_images(bot, server, openai, library):
+    await bot.up(**SEEING, LOREBOT_IMAGES="no")
+    bot.ask(library.general, library.ada, "What is this?", files=[("cat.png", PNG)])
+    await bot.final(library.general, "Rex!\n-# Not read: cat.png (the model does not see images).")
+    assert openai.images == [[]]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import pytest_asyncio
 
 from bot import settings, wiring
 from bot.channels import Channels
@@ -13,16 +14,17 @@ from bot.learning import Learning
 from memory.memory import Memory
 from memory.records import Turn
 from memory.scope import Audience, Scope
-from tests.platforms.conftest import final
 from tests.waiting import until_it
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MANY = 400  # messages of a past
 
 
-@pytest.fixture
-async def memory(home) -> AsyncIterator[Memory]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def memory(running) -> AsyncIterator[Memory]:
     """The memory that the process has, seen from another."""
-    config = settings.load(data_dir=home.settings["LOREBOT_DATA_DIR"], embedder="local", llm="local")
+    config = settings.load(data_dir=running.home.settings["LOREBOT_DATA_DIR"], embedder="local", llm="local")
     async with wiring.opened_memory(config) as memory:
         yield memory
 
@@ -91,8 +93,8 @@ async def overheard(memory: Memory, message) -> None:
     await until_it(lambda: _known(memory, message))
 
 
-async def test_what_is_not_addressed_to_the_bot_is_remembered_where_that_is_on(start, server, openai, library, memory):
-    await start()
+async def test_what_is_not_addressed_to_the_bot_is_remembered_where_that_is_on(bot, server, openai, library, memory):
+    await bot.up()
     await remembering(server, memory, library)
     elsewhere = server.channel(library.guild, "elsewhere")
     server.say(elsewhere, library.ada, "My cat is called Mia.")
@@ -105,13 +107,13 @@ async def test_what_is_not_addressed_to_the_bot_is_remembered_where_that_is_on(s
     assert await memory.known(scope(library.general), [str(hook.id)]) == [False]
     assert (await remembered(memory, elsewhere), len(openai.chats)) == ([], 0)
     openai.answer = lambda prompt: "Rex it is."
-    server.say(elsewhere, library.bob, f"{server.me.mention} What is Ada's dog called?")
-    await final(server, elsewhere, "Rex it is.")
+    bot.ask(elsewhere, library.bob, "What is Ada's dog called?")
+    await bot.final(elsewhere, "Rex it is.")
     assert "my dog is called Rex." in openai.prompts[-1]
 
 
-async def test_what_was_overheard_stands_in_the_prompt_once(start, server, openai, library, memory):
-    await start()
+async def test_what_was_overheard_stands_in_the_prompt_once(bot, server, openai, library, memory):
+    await bot.up()
     await remembering(server, memory, library)
     said = server.say(library.general, library.ada, "My dog is called Rex.")
     await overheard(memory, said)
@@ -125,8 +127,8 @@ async def test_what_was_overheard_stands_in_the_prompt_once(start, server, opena
     assert openai.prompts[-1].count("He is called Rex.") == 1
 
 
-async def test_edits_and_deletes_of_what_was_overheard_reach_memory(start, server, library, memory):
-    await start()
+async def test_edits_and_deletes_of_what_was_overheard_reach_memory(bot, server, library, memory):
+    await bot.up()
     await remembering(server, memory, library)
     kept, gone = [server.say(library.general, library.ada, text) for text in ("I like tea", "My PIN is 4711")]
     await overheard(memory, gone)
@@ -147,8 +149,8 @@ async def test_edits_and_deletes_of_what_was_overheard_reach_memory(start, serve
     await until_it(nothing)
 
 
-async def test_who_has_paused_is_not_overheard(start, server, library, memory):
-    await start()
+async def test_who_has_paused_is_not_overheard(bot, server, library, memory):
+    await bot.up()
     await remembering(server, memory, library)
     await memory.pause(replace(scope(library.general), person=str(library.bob.id)))
     server.say(library.general, library.bob, "My PIN is 4711")
@@ -157,8 +159,8 @@ async def test_who_has_paused_is_not_overheard(start, server, library, memory):
     assert "My PIN is 4711" not in await remembered(memory, library.general)
 
 
-async def test_where_it_joins_in_it_answers_unasked_in_threads_too(start, server, openai, library, memory):
-    await start()
+async def test_where_it_joins_in_it_answers_unasked_in_threads_too(bot, server, openai, library, memory):
+    await bot.up()
     await joining(server, memory, library)
     count = len(server.said(library.general))
     server.say(library.general, library.ada, f"{library.bob.mention} this is for you")
@@ -170,13 +172,12 @@ async def test_where_it_joins_in_it_answers_unasked_in_threads_too(start, server
     await server.replied(thread)
 
 
-async def test_the_operator_may_have_it_join_in(home, start, server, library):
+async def test_the_operator_may_have_it_join_in(bot, server, library):
     lounge = server.channel(library.guild, "lounge")
-    home.settings["LOREBOT_DISCORD_JOIN"] = f"1, {library.general.id}"
-    await start()
+    await bot.up(LOREBOT_DISCORD_JOIN=f"1, {library.general.id}")
     server.say(lounge, library.ada, "not here")
     server.say(library.general, library.ada, "here")
-    await final(server, library.general, "Rex!")
+    await bot.final(library.general, "Rex!")
     assert server.said(lounge) == []
 
 
@@ -199,26 +200,22 @@ async def lesson(memory: Memory, library) -> None:
     await batch.send()
 
 
-async def test_a_past_that_is_being_learned_survives_kill_9_and_nothing_is_learned_twice(
-    start, server, library, memory
-):
+async def test_a_past_that_is_being_learned_survives_kill_9_and_nothing_is_learned_twice(bot, server, library, memory):
     server.ratelimits.on = False
     past = a_past(server, library)
     await lesson(memory, library)
-    process = await start()
+    await bot.start()
 
     async def some() -> bool:
         return len(await remembered(memory, library.general)) >= MANY // 4
 
     await until_it(some)
-    process.kill()
-    await process.wait()
+    await bot.kill()
     assert len(await remembered(memory, library.general)) < MANY
     learning = Learning(memory, Channels(memory), "test")
     tenant = scope(library.general).tenant
     assert await learning.unfinished(tenant) == [str(library.general.id)]
-    await server.until(lambda: not server.gateway.ready)
-    await start()
+    await bot.start()
 
     async def over() -> bool:
         return not await learning.unfinished(tenant)
@@ -228,33 +225,33 @@ async def test_a_past_that_is_being_learned_survives_kill_9_and_nothing_is_learn
     assert [replace(turn, sent_at=0) for turn in turns] == past
 
 
-async def test_answers_are_given_while_a_past_is_learned(start, server, openai, library, memory):
+async def test_answers_are_given_while_a_past_is_learned(bot, server, openai, library, memory):
     server.ratelimits.on = False
     a_past(server, library)
     await lesson(memory, library)
-    await start()
+    await bot.start()
 
     async def begun() -> bool:
         return bool(await remembered(memory, library.general))
 
     await until_it(begun)
     lounge = server.channel(library.guild, "lounge")
-    server.say(lounge, library.ada, f"{server.me.mention} hello")
-    await final(server, lounge, "Rex!")
+    bot.ask(lounge, library.ada, "hello")
+    await bot.final(lounge, "Rex!")
     assert len(await remembered(memory, library.general)) < MANY
 
 
 async def test_a_deleted_channel_is_forgotten_with_its_threads_and_its_answer_stops(
-    start, server, openai, library, memory
+    bot, server, openai, library, memory
 ):
-    await start()
+    await bot.up()
     plans = server.channel(library.guild, "plans")
     thread = server.thread(plans, "party", library.ada)
     for place in (plans, thread, library.general):
-        server.say(place, library.ada, f"{server.me.mention} The party is in Kyoto.")
-        await final(server, place, "Rex!")
+        bot.ask(place, library.ada, "The party is in Kyoto.")
+        await bot.final(place, "Rex!")
     openai.let_go = asyncio.Event()
-    server.say(plans, library.ada, f"{server.me.mention} And when?")
+    bot.ask(plans, library.ada, "And when?")
     await server.until(lambda: openai.busy)
     server.remove(plans)
     await server.until(lambda: not openai.busy)
@@ -263,28 +260,27 @@ async def test_a_deleted_channel_is_forgotten_with_its_threads_and_its_answer_st
     assert await remembered(memory, library.general) == ["The party is in Kyoto.", "Rex!"]
 
 
-async def test_a_deleted_thread_is_forgotten_and_its_channel_is_not(start, server, library, memory):
-    await start()
+async def test_a_deleted_thread_is_forgotten_and_its_channel_is_not(bot, server, library, memory):
+    await bot.up()
     thread = server.thread(library.general, "party", library.ada)
     for place in (thread, library.general):
-        server.say(place, library.ada, f"{server.me.mention} The party is in Kyoto.")
-        await final(server, place, "Rex!")
+        bot.ask(place, library.ada, "The party is in Kyoto.")
+        await bot.final(place, "Rex!")
     server.remove(thread)
     await holds(memory, thread)
     assert len(await remembered(memory, library.general)) == 2
 
 
-@pytest.mark.parametrize(("wish", "left"), [("forget", 0), ("keep", 2)])
+@pytest.mark.parametrize(("settings", "left"), [({}, 2), ({"LOREBOT_FORGET_LEFT": "forget"}, 0)])
 async def test_a_server_that_the_bot_has_left_is_forgotten_or_kept_as_the_operator_wishes(
-    home, start, server, library, memory, wish, left
+    bot, server, library, memory, settings, left
 ):
-    home.settings |= {"LOREBOT_FORGET_LEFT": wish, "LOG_LEVEL": "INFO"}
-    process = await start()
-    server.say(library.general, library.ada, f"{server.me.mention} The party is in Kyoto.")
-    await final(server, library.general, "Rex!")
+    await bot.up(**settings)
+    bot.ask(library.general, library.ada, "The party is in Kyoto.")
+    await bot.final(library.general, "Rex!")
     server.outage(library.guild)
     server.outage(library.guild, over=True)
-    server.say(library.general, library.ada, f"{server.me.mention} And when?")
+    bot.ask(library.general, library.ada, "And when?")
     await server.replied(library.general, 2)
 
     async def all_there() -> bool:
@@ -292,6 +288,6 @@ async def test_a_server_that_the_bot_has_left_is_forgotten_or_kept_as_the_operat
 
     await until_it(all_there)
     server.leave(library.guild, server.me)
-    while b"left" not in await asyncio.wait_for(process.stderr.readline(), 20):
-        pass
+    told = lambda: bot.logged("left") + bot.logged("left and forgotten")  # noqa: E731
+    await server.until(lambda: library.guild.id in [line["guild"] for line in told()])
     assert len(await remembered(memory, library.general)) == 2 * left

@@ -1,5 +1,8 @@
 """What Discord says of a token."""
 
+import json
+from collections.abc import AsyncIterator
+
 import pytest
 
 from bot import doctor
@@ -8,8 +11,16 @@ from bot.errors import DeliveryError, Unconfigured
 from bot.platforms.discord import checkup
 from bot.settings import Settings
 from tests.discordlike.rules import GUILD_MEMBERS, MESSAGE_CONTENT
+from tests.discordlike.server import DiscordLike
+from tests.platforms.conftest import saying
 
 GOOD, WARNING, BAD = Verdict.GOOD, Verdict.WARNING, Verdict.BAD
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[DiscordLike]:
+    async with DiscordLike() as server:
+        yield server
 
 
 @pytest.mark.parametrize("verified", [True, False])
@@ -50,3 +61,15 @@ async def test_the_doctor_judges_a_token_before_it_sends_it(server):
     assert [one.verdict for one in await findings(without)] == [GOOD, GOOD]
     away = Settings(discord_bot_token=server.token, discord_api="http://127.0.0.1:9")
     assert [one.verdict for one in await findings(away)] == [WARNING]
+
+
+async def test_the_doctor_tells_whose_token_it_is_and_what_it_may_hear(home, server, model):
+    model.will(saying("Hello."))
+    home.settings |= {"DISCORD_BOT_TOKEN": server.token, "LOREBOT_DISCORD_API": server.api}
+    server.rules.privileged = 0
+    ran = await home.run("doctor", "--json")
+    found = {one["check"]: one for one in json.loads(ran.out)}
+    assert found["DISCORD_BOT_TOKEN"]["text"] == f"{server.me.name}, application {server.me.id}"
+    assert found["message content intent"]["verdict"] == "bad"
+    assert "MESSAGE CONTENT INTENT" in found["message content intent"]["fix"]
+    assert server.token not in ran.out + ran.err

@@ -1,35 +1,18 @@
 """Commands, menus and buttons of `lorebot discord`, as people in a guild use them."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 import pytest_asyncio
 
 from tests.discordlike.records import Can
-from tests.platforms.conftest import Library
-from tests.platforms.online import Online, online
+from tests.platforms.online import Online
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Online]:
-    async with online() as bot:
-        await bot.start()
-        yield bot
-
-
 @pytest_asyncio.fixture(loop_scope="module")
-async def bot(running: Online) -> Online:
-    """The bot, with a model that says Rex!"""
-    running.openai.answer = lambda prompt: "Rex!"
-    running.openai.let_go = None
-    return running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def library(bot: Online) -> Library:
-    return Library(bot.server)
+async def bot(bot: Online) -> Online:
+    await bot.up()
+    return bot
 
 
 async def test_every_command_is_registered_and_offered_where_it_makes_sense(bot, library):
@@ -93,6 +76,9 @@ async def test_who_pauses_is_answered_and_not_remembered(bot, library):
 async def test_regenerate_replaces_the_answer_and_its_turn(bot, library):
     _, answer = await bot.answered(library.general, library.ada, "Who is my dog?")
     bot.openai.answer = lambda prompt: "Bello, I think."
+    refused = bot.server.press(answer, library.bob, "Regenerate")
+    await bot.server.until(lambda: refused.texts)
+    assert "Only whoever asked" in refused.texts[0]
     bot.server.press(answer, library.ada, "Regenerate")
     await bot.server.until(lambda: answer.text == "Bello, I think.")
     await bot.server.until(lambda: "Why?" in answer.buttons)

@@ -17,8 +17,7 @@ import pytest_asyncio
 from bot.budget import PER_MESSAGE, PER_PROMPT
 from bot.models.openai_tokens import TiktokenTokenizer
 from tests.discordlike.records import Can, Channel, Message
-from tests.platforms.conftest import Library
-from tests.platforms.online import Online, online
+from tests.platforms.online import Library, Online, online
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -150,6 +150,15 @@ async def test_a_deleted_message_is_forgotten(library, model, memory):
     assert "called Rex" not in model.last_prompt
 
 
+async def test_forget_this_forgets_a_question_that_a_command_asked(library, model, memory):
+    model.script = ["Noted."]
+    await library.ada.slash(library.general, "ask", question="My PIN is 4711")
+    question = library.general.history()[0]
+    assert len(await remembered(memory, library)) == 2
+    await library.ada.context_menu(library.general, "Forget this", question)
+    assert await remembered(memory, library) == []
+
+
 async def test_where_the_bot_may_not_write_it_stays_silent(simcord_env, library, model):
     hall = library.guild.create_text_channel(
         "hall", overwrites={library.guild.me: discord.PermissionOverwrite(send_messages=False)}
@@ -246,13 +255,3 @@ async def test_ask_about_this_shows_the_model_what_it_is_about(library, model):
     await library.ada.submit_modal(form, {"question": "Where is it?"})
     assert library.said()[-1] == "In Kyoto."
     assert "noon in Kyoto" in model.last_prompt
-
-
-async def test_regenerate_is_for_whoever_asked_and_replaces_the_answer(library, model, memory):
-    answer = await answered(library, model, "Who is my dog?", "Rex.")
-    refused = await library.bob.click(answer, label="Regenerate")
-    assert ("Only whoever asked" in read(refused), len(model.prompts)) == (True, 1)
-    model.script = ["Bello."]
-    await library.ada.click(answer, label="Regenerate")
-    assert library.said() == ["Bello."]
-    assert [one.text for one in await remembered(memory, library)] == ["Who is my dog?", "Bello."]

@@ -1,5 +1,6 @@
 """What of a channel's past is learned, and what people are told: a bare discord.py client reads a small Discord."""
 
+import math
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -7,20 +8,28 @@ import discord
 import pytest
 
 from bot.channels import Channel
-from bot.errors import CommandError, DeliveryRefused
+from bot.errors import CommandError, DeliveryError, DeliveryRefused
 from bot.lesson import Progress, Said
 from bot.listening import Listening
 from bot.platforms.discord import channels, intake
+from bot.platforms.discord.outlet import Outlet
 from bot.platforms.discord.past import Shown, learn, line, past
 from memory.memory import Memory
 from memory.records import Turn, answer_id
 from memory.scope import Audience, Scope
 from tests.discordlike.conftest import Client, Place, online, pointed_at
 from tests.discordlike.records import Can
+from tests.discordlike.server import DiscordLike
 from tests.discordlike.talk import Draft
 from tests.waiting import until
 
 BEGAN = datetime(2024, 5, 3, tzinfo=UTC)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[DiscordLike]:
+    async with DiscordLike() as server:
+        yield server
 
 
 @pytest.fixture
@@ -126,6 +135,24 @@ async def test_what_stands_on_the_screen_has_the_ids_of_memory(spoken, place):
     last = spoken.says("Thanks")
     seen = await intake.seen(await place.here.fetch_message(last.id))
     assert [one.id for one in seen] == [str(asked.id), answer_id(str(asked.id))]
+
+
+async def test_what_discord_does_not_tell_is_not_seen_and_the_rest_is(spoken, server, place):
+    asked = spoken.says("Who is Rex?")
+    answer = await place.here.fetch_message(spoken.says("My dog.", reply_to=asked).id)
+    server.faults.cut(times=math.inf, on="GET /channels/*/messages*")
+    assert [one.text for one in await intake.seen(answer)] == ["Who is Rex?"]
+
+
+async def test_a_connection_that_discord_cuts_is_tried_again(server, place):
+    """Complaint: a reply is lost with the connection that it was to be sent on."""
+    asked = await place.here.fetch_message(server.say(place.channel, place.ada, "hello").id)
+    outlet = Outlet(place.here, asked)
+    server.faults.cut(on="POST /channels/*/messages")
+    with pytest.raises(DeliveryError):
+        await outlet.send("Hello!", "n1")
+    await outlet.send("Hello!", "n1")
+    assert [(one.text, one.reply_to) for one in server.said(place.channel)] == [("Hello!", asked.id)]
 
 
 async def test_before_a_channel_is_remembered_everybody_there_is_told(server, place, listening, ada):

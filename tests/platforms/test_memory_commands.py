@@ -6,7 +6,8 @@ import json
 import pytest
 
 from memory.server import EmbeddedServer
-from tests.platforms.conftest import Home, saying
+from tests.platforms.conftest import saying
+from tests.platforms.home import Home
 
 
 def line(number: int, text: str, person: str = "ada", **more: object) -> dict[str, object]:

@@ -13,7 +13,7 @@ import pytest
 import redis.asyncio
 
 from tests.openai_like import OpenAILike
-from tests.platforms.conftest import Home
+from tests.platforms.home import Home
 
 GETTING_STARTED = """
 LLM.CREATE-LLM model --TYPE openai --PARAMS '{"api_key" : "$OPENAI_API_KEY"}'

@@ -22,7 +22,8 @@ from bot.platforms.screens import clean
 from bot.platforms.terminal import Terminal, scope
 from bot.records import Incoming
 from tests.bot.model_server import Say, chunk
-from tests.platforms.conftest import LOREBOT, Home, saying
+from tests.platforms.conftest import saying
+from tests.platforms.home import LOREBOT, Home
 
 ENTER, ALT_ENTER, TAB, UP = "\r", "\x1b\r", "\t", "\x1b[A"
 CTRL_C, CTRL_D = "\x03", "\x04"
@@ -354,7 +355,7 @@ async def test_no_color_is_honoured(opened, home, model):
     tty = await opened()
     await tty.say("Hello", until="def f()")
     tty.press("/" + TAB)
-    await tty.shows("/conversation")
+    await tty.shows("/memory list")
     assert not COLOUR.search(tty.raw)
     del home.settings["NO_COLOR"]
     tty = await opened()

@@ -15,7 +15,7 @@ from memory.keys import Keys
 from memory.records import Status, Turn
 from memory.scope import Audience, Scope
 from tests.bot.model_server import DONE, USAGE, ModelServer, Say, _chunked, _head, chunk
-from tests.platforms.conftest import Home
+from tests.platforms.home import Home
 from tests.platforms.sigkill import kill_server
 
 PATIENCE = 60  # seconds until a condition counts as never met

@@ -3,6 +3,7 @@
 running.py       runs all of it, and ends in good order
 connecting.py    gets online, and says why not
 shards.py        the client underneath: which shards hear Discord
+throttle.py      keeps below the requests that Discord allows in a second
 watchdog.py      reconnects those that do not
 secrets.py       what of discord.py's logs must not be read
 client.py        events of Discord in, the engine's answers out
@@ -11,6 +12,7 @@ buttons.py       what stands below an answer to press
 intake.py        which messages are addressed to the bot, and what a person there would see
 attachments.py   what is attached to messages, read at once
 audience.py      who can read a channel
+readers.py       tells memory so, before anything is answered
 outlet.py        where a reply goes
 permissions.py   what the bot may do, and whether it may answer somewhere
 invite.py        the address that adds it to a server

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-import aiohttp
 import discord
 
 from bot.attachments import File
 from bot.errors import DeliveryError
+from bot.platforms.discord.outlet import FAILED
 
 
 def files(messages: Sequence[discord.Message], replied: discord.Message | None = None) -> list[File]:
@@ -21,7 +21,7 @@ def _file(one: discord.Attachment, author: str | None) -> File:
     async def load() -> bytes:
         try:
             return await one.read()
-        except (discord.HTTPException, aiohttp.ClientError) as error:
+        except FAILED as error:
             raise DeliveryError("the file cannot be downloaded") from error
 
     return File(one.filename, one.size, one.content_type or "", load, author, one.is_voice_message())

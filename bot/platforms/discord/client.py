@@ -17,8 +17,9 @@ from bot.platforms.discord import buttons, channels, commands, intake, leaving, 
 from bot.platforms.discord.audience import DIRECT, everyone_reads, roles, scope, tenant
 from bot.platforms.discord.desk import BUSY, Desk
 from bot.platforms.discord.missed import Missed
-from bot.platforms.discord.outlet import NOBODY
+from bot.platforms.discord.outlet import FAILED, NOBODY
 from bot.platforms.discord.permissions import Silence
+from bot.platforms.discord.readers import Readers
 from bot.platforms.discord.shards import Sharded
 from bot.platforms.discord.talks import Talks
 from bot.service import Service
@@ -53,6 +54,7 @@ class Client(Sharded):
         super().__init__(
             intents=intents,
             metrics=service.metrics,
+            rate=settings.discord_rate,
             allowed_mentions=NOBODY,
             max_messages=1000,
             shard_count=settings.discord_shards,
@@ -63,7 +65,8 @@ class Client(Sharded):
         self._listening = service.listening
         self._limits = service.limits
         self._settings = settings
-        self._talks = Talks(self, engine, service, settings, burst)
+        self._readers = Readers(memory)
+        self._talks = Talks(self, engine, service, settings, self._readers, burst)
         self._silence = Silence()
         self._notes = Notes(memory)
         self._missed = Missed(self, self._notes, self._missed_one)
@@ -91,7 +94,7 @@ class Client(Sharded):
         """Note that we are here, and take up what others left unanswered, until cancelled."""
         await self.wait_until_ready()
         unfinished = Unfinished(self._engine, self._tenants, self._talks.take_up)
-        await asyncio.gather(self._missed.beat(), unfinished.run())
+        await asyncio.gather(self._missed.beat(), unfinished.run(), self._readers.run(lambda: self.guilds))
 
     async def on_ready(self) -> None:
         """Tell that Discord knows us."""
@@ -100,16 +103,15 @@ class Client(Sharded):
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
         """Tell memory who reads the channels: that may have changed while we were away."""
-        await self._listen(guild)
-        await self._audiences(guild)
+        await self._entered(guild)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """Tell memory who reads the channels of a guild that is new."""
-        await self._listen(guild)
-        await self._audiences(guild)
+        await self._entered(guild)
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """Stop answering in a guild that the bot has left, and forget it or not."""
+        self._readers.forget(guild)
         await self._stop(*(one.id for one in (*guild.channels, *guild.threads)))
         await leaving.left(self._memory, self._listening, guild, forget=self._settings.forget_left == "forget")
 
@@ -127,12 +129,14 @@ class Client(Sharded):
     async def on_guild_channel_update(self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel) -> None:
         """Tell memory where others read a channel now: it holds for the next recall."""
         if everyone_reads(before) != everyone_reads(after):
-            await self._audience(after)
+            self._readers.changed(after)
+            await self._readers.tell(after.guild)
 
     async def on_guild_role_update(self, before: discord.Role, after: discord.Role) -> None:
         """Tell memory where others read the channels, now that everyone may do more or less."""
         if after.is_default() and before.permissions != after.permissions:
-            await self._audiences(after.guild)
+            self._readers.describe(after.guild)
+            await self._readers.tell(after.guild)
 
     async def on_message(self, message: discord.Message) -> None:
         """Answer a message that is addressed to the bot."""
@@ -159,7 +163,7 @@ class Client(Sharded):
             return
         incoming = self._talks.incoming(message, intake.words(message, self.user))
         if not self._talks.take(Asked(incoming, message), message.channel, anyway=anyway):
-            with suppress(discord.HTTPException):
+            with suppress(*FAILED):
                 await message.reply(BUSY, mention_author=False)
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
@@ -173,6 +177,8 @@ class Client(Sharded):
             return
         if not self._admitted(message):
             return
+        if message.edited_at is None:
+            return  # nobody's words have changed: a link got its preview, or the message was pinned
         text = intake.words(message, self.user)
         conversation = self._talks.of(event.channel_id)
         if (
@@ -210,22 +216,9 @@ class Client(Sharded):
         """Count a message; beyond the limits, tell whoever wrote it, once."""
         refusal = await self._limits.admit(scope(message.channel, message.author.id), time.time_ns() // 1_000_000)
         if refusal is not None and not refusal.told:
-            with suppress(discord.HTTPException):
+            with suppress(*FAILED):
                 await message.reply(refusal.text, mention_author=False)
         return refusal is None and not self._ending
-
-    async def _audiences(self, guild: discord.Guild) -> None:
-        """Tell memory who reads a guild's channels; open threads follow theirs."""
-        for places in (guild.text_channels, guild.voice_channels, guild.stage_channels, guild.forums):
-            for channel in places:
-                await self._audience(channel)
-
-    async def _audience(self, channel: discord.abc.GuildChannel) -> None:
-        assert self.user is not None
-        try:
-            await self._memory.moved(scope(channel, self.user.id))
-        except LoreError as error:
-            log.warning("audience not told", channel=channel.id, error=str(error))
 
     async def _gone(self, guild_id: int | None, channel_id: int, messages: set[int]) -> None:
         ids = {str(one) for one in messages}
@@ -237,6 +230,8 @@ class Client(Sharded):
         self._listening.overheard.withdraw(here.tenant, here.conversation, ids)
         try:
             firsts = {(await self._engine.inbox.burst(here, one)).first for one in ids}
+            if conversation is not None:  # answered anew without what is gone
+                firsts = {one for one in firsts if one not in conversation}
             await self._memory.forget(whose, Which(turns=tuple((here.conversation, one) for one in ids | firsts)))
         except LoreError as error:
             log.warning("not forgotten", error=str(error))
@@ -253,9 +248,11 @@ class Client(Sharded):
         joins = channels.joins(self._listening, here, self._settings.discord_join)
         return intake.addressed(message, self.user, joins)
 
-    async def _listen(self, guild: discord.Guild) -> None:
-        """Know what is switched on in a guild's channels, and go on learning their past."""
+    async def _entered(self, guild: discord.Guild) -> None:
+        """Know who reads a guild's channels and what is switched on there, and go on learning their past."""
         assert self.user is not None
+        self._readers.describe(guild)
+        await self._readers.tell(guild)
         await self._listening.channels.watch([tenant(guild)])
         try:
             await past.resume(self._listening, guild, self.user, self._settings.name)

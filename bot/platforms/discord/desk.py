@@ -24,7 +24,7 @@ from bot.engine import Engine
 from bot.errors import CommandError, DeliveryError, ModelError
 from bot.platforms.discord import buttons, channels, dialogs, past
 from bot.platforms.discord.audience import roles, scope
-from bot.platforms.discord.outlet import LOST, NOBODY, partial
+from bot.platforms.discord.outlet import FAILED, NOBODY, partial
 from bot.platforms.discord.talks import Talks
 from bot.records import Answered, Incoming, Seen, Tokens
 from bot.service import Service
@@ -37,7 +37,6 @@ from memory.scope import Operator, Scope
 
 log = structlog.get_logger()
 
-SORRY = "Something went wrong. Whoever runs me finds it in the log under {}."
 BUSY = "I am still answering what was said before; please ask again in a moment."
 DENIED = "I may not answer you here."
 NOT_HERE = "I may not write here. I need to see this channel, and to send messages in it."
@@ -102,17 +101,18 @@ class Desk:
         await interaction.response.send_modal(dialogs.Question(ask))
 
     async def forget(self, interaction: discord.Interaction, message: discord.Message) -> None:
-        """Forget a message: one's own and the answer to it, an answer to oneself, or as a moderator any."""
+        """Forget a message: one's own and the answer to it, an answer to oneself, or as a moderator any.
+
+        A question that a command asked is the bot's message on Discord, and one's own.
+        """
         async with self._calm(interaction):
             here = self._here(interaction).scope
             mine = interaction.client.user is not None and message.author.id == interaction.client.user.id
-            asked = await self._asked(here, message) if mine else str(message.id)
-            ids = [answer_id(asked)] if mine else [(await self._engine.inbox.burst(here, asked)).first]
+            asked = _asked(message) if mine else None
+            turn = answer_id(str(asked)) if asked else (await self._engine.inbox.burst(here, str(message.id))).first
             moderates = interaction.guild is not None and interaction.permissions.manage_messages
             whose = Operator(here.tenant) if moderates else here
-            which = Which(
-                turns=tuple((here.conversation, one) for one in ids), person=None if moderates else here.person
-            )
+            which = Which(turns=((here.conversation, turn),), person=None if moderates else here.person)
             gone = await self._memory.forget(whose, which)
             text = "Forgotten." if gone.turns else "There is nothing of yours to forget in it."
             await self._tell(interaction, Said(text))
@@ -146,7 +146,7 @@ class Desk:
                 return None
             incoming = Incoming(turn.id, here, turn.author, turn.text, turn.sent_at, self._settings.timezone)
             return await self._talks.found(incoming)
-        except (LoreError, discord.HTTPException, *LOST) as error:
+        except (LoreError, *FAILED) as error:
             log.info("not found again", turn=message, error=type(error).__name__)
             return None
 
@@ -180,7 +180,7 @@ class Desk:
             await interaction.followup.send(error.calm)
         except LoreError as error:
             log.warning("command failed", interaction=interaction.id, error=str(error))
-            await interaction.followup.send(SORRY.format(interaction.id))
+            await interaction.followup.send(dialogs.SORRY.format(interaction.id))
 
     async def _tell(self, interaction: discord.Interaction, said: Said) -> None:
         """Show what a command says, to whom it is for."""
@@ -278,13 +278,6 @@ class Desk:
             now = await channels.remember_no_more(listening, channel, by)
         return now
 
-    async def _asked(self, here: Scope, message: discord.Message) -> str:
-        """Return the message that one of ours answers."""
-        asked = buttons.asked(message)
-        if asked is None and message.reference is not None:
-            asked = message.reference.message_id
-        return str(asked or message.id)
-
     async def _open_thread(self, interaction: discord.Interaction, topic: str) -> None:
         """Open a thread in which every message is for the bot; with a topic, that is the first one."""
         channel = interaction.channel
@@ -316,6 +309,12 @@ class Desk:
     @property
     def _narrow(self) -> bool:
         return self._settings.recall_from == "conversation"
+
+
+def _asked(message: discord.Message) -> int | None:
+    """Return the message that one of ours answers; None where it is no answer."""
+    asked = buttons.asked(message)
+    return message.reference.message_id if asked is None and message.reference is not None else asked
 
 
 def _name(interaction: discord.Interaction) -> str:

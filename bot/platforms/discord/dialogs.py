@@ -4,10 +4,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import discord
+import structlog
 
 from bot.commands.base import Said
+from memory.errors import LoreError
 
+log = structlog.get_logger()
+
+SORRY = "Something went wrong. Whoever runs me finds it in the log under {}."
 PATIENCE = 120.0  # seconds for a yes
+WRITING = 900.0  # seconds for a question; Discord does not tell that somebody has closed the form
 
 
 class Confirm(discord.ui.View):
@@ -27,7 +33,12 @@ class Confirm(discord.ui.View):
         """Do it."""
         self.stop()
         await interaction.response.edit_message(view=None)
-        await self._tell(interaction, await self._work())
+        try:
+            said = await self._work()
+        except LoreError as error:
+            log.warning("command failed", interaction=interaction.id, error=str(error))
+            said = Said(SORRY.format(interaction.id))
+        await self._tell(interaction, said)
 
     @discord.ui.button(label="No", style=discord.ButtonStyle.secondary)
     async def no(self, interaction: discord.Interaction, button: "discord.ui.Button[Any]") -> None:
@@ -44,7 +55,7 @@ class Question(discord.ui.Modal, title="Ask about this"):
     )
 
     def __init__(self, ask: Callable[[discord.Interaction, str], Awaitable[None]]) -> None:
-        super().__init__()
+        super().__init__(timeout=WRITING)
         self._ask = ask
 
     async def on_submit(self, interaction: discord.Interaction) -> None:

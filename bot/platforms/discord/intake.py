@@ -4,9 +4,13 @@ import re
 from collections.abc import Iterable
 
 import discord
+import structlog
 
+from bot.platforms.discord.outlet import FAILED
 from bot.records import Seen
 from memory.records import answer_id
+
+log = structlog.get_logger()
 
 TYPES = (discord.MessageType.default, discord.MessageType.reply, discord.MessageType.thread_starter_message)
 AMBIENT = 20  # messages of the channel before the one that is addressed to the bot
@@ -61,7 +65,10 @@ def words(message: discord.Message, me: discord.ClientUser) -> str:
 
 
 async def seen(message: discord.Message, most: int = AMBIENT) -> list[Seen]:
-    """Return what somebody sees around a message: the one it replies to, the thread's first, the channel's last."""
+    """Return what somebody sees around a message: the one it replies to, the thread's first, the channel's last.
+
+    Where Discord does not show the past, the message is answered without it.
+    """
     found: dict[int, discord.Message] = {}
     channel = message.channel
     if isinstance(channel, discord.Thread) and (first := channel.starter_message) is not None:
@@ -72,8 +79,8 @@ async def seen(message: discord.Message, most: int = AMBIENT) -> list[Seen]:
     try:
         async for one in channel.history(limit=most, before=message):
             found[one.id] = one
-    except discord.Forbidden:  # it may answer, and not look back
-        pass
+    except FAILED as error:
+        log.info("not looked back", channel=channel.id, error=type(error).__name__)
     return [
         Seen(one.author.display_name, text, turn_id(one))
         for one in _in_order(found.values())

@@ -11,7 +11,7 @@ import discord
 import structlog
 
 from bot.notes import Notes
-from bot.platforms.discord.outlet import LOST
+from bot.platforms.discord.outlet import FAILED
 
 log = structlog.get_logger()
 
@@ -19,6 +19,7 @@ BEAT = 5.0  # seconds between notes that we are here
 OVERLAP = 60.0  # seconds before the last note are looked at too: what came then may not have been heard
 LONGEST = 3600.0  # seconds; what was asked longer ago is not answered any more
 MOST_CHANNELS, MOST_MESSAGES, MOST_DIRECT = 200, 50, 100
+MOST_HEARD = 5000  # messages; more than can be answered in OVERLAP
 NOTE = "discord-here"
 
 Hears = Callable[[discord.Message], Awaitable[object]]
@@ -32,16 +33,15 @@ class Missed:
         self._notes = notes
         self._hears = hears
         self._direct: OrderedDict[int, None] = OrderedDict()
+        self._heard: OrderedDict[int, None] = OrderedDict()
         self._since: float | None = None
         self._caught_up = False
 
     def heard(self, message: discord.Message) -> None:
-        """Note where people write directly: Discord does not tell after a restart."""
+        """Note a message that is heard, and where people write directly: Discord does not tell after a restart."""
+        _note(self._heard, message.id, MOST_HEARD)
         if isinstance(message.channel, discord.DMChannel):
-            self._direct[message.channel.id] = None
-            self._direct.move_to_end(message.channel.id)
-            if len(self._direct) > MOST_DIRECT:
-                self._direct.popitem(last=False)
+            _note(self._direct, message.channel.id, MOST_DIRECT)
 
     async def recall(self) -> None:
         """Learn until when an earlier process was here."""
@@ -53,9 +53,9 @@ class Missed:
         """Note again and again that we are here, until cancelled."""
         while True:
             if self._client.is_ready() and not any(shard.is_closed() for shard in self._client.shards.values()):
-                if self._caught_up:
+                if self._caught_up or self._since is None:  # else our next life has to look back where we did not
                     self._since = time.time()
-                note = {"at": time.time(), "direct": list(self._direct)}
+                note = {"at": self._since, "direct": list(self._direct)}
                 await self._notes.write(NOTE, self._name, json.dumps(note))
             await asyncio.sleep(BEAT)
 
@@ -73,9 +73,10 @@ class Missed:
         async for channel in self._where(after.id):
             try:
                 async for message in channel.history(after=after, limit=MOST_MESSAGES, oldest_first=True):
-                    found += 1
-                    await self._hears(message)
-            except (discord.HTTPException, *LOST) as error:
+                    if message.id not in self._heard:  # the ledger may not tell: memory may be away
+                        found += 1
+                        await self._hears(message)
+            except FAILED as error:
                 log.warning("not looked back", channel=channel.id, error=type(error).__name__)
         log.info("caught up", messages=found, seconds=round(time.time() - since))
 
@@ -91,7 +92,7 @@ class Missed:
         for one in list(self._direct):
             try:
                 channel = self._client.get_channel(one) or await self._client.fetch_channel(one)
-            except (discord.HTTPException, *LOST):
+            except FAILED:
                 continue
             if isinstance(channel, discord.DMChannel):
                 yield channel
@@ -99,6 +100,14 @@ class Missed:
     @property
     def _name(self) -> str:
         return f"{self._client.application_id}:{self._client.shard_ids or 'all'}"
+
+
+def _note(noted: OrderedDict[int, None], one: int, most: int) -> None:
+    """Note an id as the latest of so many."""
+    noted[one] = None
+    noted.move_to_end(one)
+    if len(noted) > most:
+        noted.popitem(last=False)
 
 
 _Place = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread

@@ -13,6 +13,7 @@ from bot.errors import DeliveryError, DeliveryRefused, MessageLost, SlowDown
 NOBODY = discord.AllowedMentions(everyone=False, roles=False, users=False, replied_user=False)
 
 LOST = (aiohttp.ClientError, OSError)  # a connection that ends amid a request is the first, a timeout the second
+FAILED = (discord.HTTPException, *LOST)  # what any request may end with
 
 UNKNOWN_CHANNEL, UNKNOWN_MESSAGE = 10003, 10008
 TOO_MANY_EDITS = 30046  # of a message older than an hour

@@ -11,6 +11,7 @@ import discord.gateway
 import yarl
 
 from bot.metrics import Metrics, Socket
+from bot.platforms.discord.throttle import ALLOWED, throttling
 
 STALE = 60.0  # seconds without an ACK; Discord has us send a heartbeat every 41.25 s
 LAUNCH = 60.0  # seconds in which a shard must have been connected, or is tried anew
@@ -23,9 +24,11 @@ class Sharded(discord.AutoShardedClient):
     socket) and heartbeats are acknowledged: one that was never told of its session is online and deaf.
     """
 
-    def __init__(self, *, intents: discord.Intents, metrics: Metrics, **options: Any) -> None:
-        """Take discord.py's options; 429s of all requests are counted."""
-        super().__init__(intents=intents, http_trace=_counting_limits(metrics), shard_connect_timeout=LAUNCH, **options)
+    def __init__(self, *, intents: discord.Intents, metrics: Metrics, rate: int = ALLOWED, **options: Any) -> None:
+        """Take discord.py's options; 429s of all requests are counted. rate: requests a second, at most."""
+        trace = throttling(rate)
+        _count_limits(trace, metrics)
+        super().__init__(intents=intents, http_trace=trace, shard_connect_timeout=LAUNCH, **options)
         self.stale_after = STALE
         self._standing: set[int] = set()  # shards whose session stands
         self._known: set[int] = set()  # shards that have had a session
@@ -106,11 +109,9 @@ def _acked(socket: discord.gateway.DiscordWebSocket) -> float | None:
     return None if beats is None or math.isinf(beats.latency) else beats._last_ack
 
 
-def _counting_limits(metrics: Metrics) -> aiohttp.TraceConfig:
+def _count_limits(trace: aiohttp.TraceConfig, metrics: Metrics) -> None:
     async def ended(session: aiohttp.ClientSession, context: Any, params: aiohttp.TraceRequestEndParams) -> None:
         if params.response.status == 429:
             metrics.limited("discord")
 
-    trace = aiohttp.TraceConfig()
     trace.on_request_end.append(ended)
-    return trace

@@ -18,7 +18,8 @@ from bot.engine import Engine
 from bot.platforms.discord import attachments as attached
 from bot.platforms.discord import buttons, intake
 from bot.platforms.discord.audience import scope
-from bot.platforms.discord.outlet import LOST, Outlet, partial
+from bot.platforms.discord.outlet import FAILED, Outlet, partial
+from bot.platforms.discord.readers import Readers
 from bot.records import Attachment, Incoming
 from bot.replies import Replies
 from bot.service import Service
@@ -35,12 +36,19 @@ class Talks:
     """Conversations by channel; one lives while something is to be answered in it."""
 
     def __init__(
-        self, client: discord.Client, engine: Engine, service: Service, settings: Settings, burst: float = BURST
+        self,
+        client: discord.Client,
+        engine: Engine,
+        service: Service,
+        settings: Settings,
+        readers: Readers,
+        burst: float = BURST,
     ) -> None:
         """burst: seconds of silence that end one."""
         self._client = client
         self._engine = engine
         self._settings = settings
+        self._readers = readers
         self._replies = Replies(engine, STYLE, service.limits, service.metrics)
         self._going_on = Conversations(engine, burst)
 
@@ -68,7 +76,7 @@ class Talks:
             asked = await self.found(incoming)
         except (discord.NotFound, discord.Forbidden):
             await self._engine.inbox.gone(incoming)
-        except (discord.HTTPException, *LOST, LoreError) as error:  # it is looked for again
+        except (*FAILED, LoreError) as error:  # it is looked for again
             log.warning("not taken up", turn=incoming.id, error=type(error).__name__)
         else:
             self.take(asked, asked.origin.channel, anyway=True)
@@ -76,7 +84,7 @@ class Talks:
     async def found(self, incoming: Incoming) -> Asked:
         """Return what was asked as it is on Discord now: it may say something else, and others may read it.
 
-        Raises discord.HTTPException, LOST, RedisError.
+        Raises FAILED, RedisError.
         """
         here = int(incoming.scope.conversation)
         channel = self._client.get_channel(here) or await self._client.fetch_channel(here)
@@ -119,7 +127,7 @@ class Talks:
         await self._engine.edited(replace(incoming, attachments=await self._attached(incoming, messages)))
 
     async def drain(self, seconds: float) -> None:
-        """Wait for what is being answered, so many seconds at most, and stop the rest."""
+        """Wait for what is being answered, so many seconds at most, and leave the rest to the next process."""
         await self._going_on.drain(seconds)
 
     async def _answer(self, asked: Asked, channel: "discord.abc.MessageableChannel") -> None:
@@ -134,6 +142,8 @@ class Talks:
         asker = int(asked.incoming.scope.person)
         outlet = Outlet(channel, message, lambda controls: buttons.view(controls, asked.id, asker))
         guild = channel.guild if isinstance(channel, discord.abc.GuildChannel | discord.Thread) else None
+        if guild is not None:
+            await self._readers.tell(guild)  # before anything is recalled
         with bound_contextvars(guild=guild and guild.id, shard=guild.shard_id if guild else 0):
             await self._replies.give(asked, outlet, str(channel.id))
 
@@ -153,7 +163,7 @@ class Talks:
             return message
         try:
             return await partial(message.channel, int(one)).fetch()
-        except discord.HTTPException:
+        except FAILED:
             return None
 
     @property
@@ -165,6 +175,6 @@ class Talks:
 async def _typing(channel: "discord.abc.MessageableChannel") -> None:
     """Show that something is being written, until cancelled."""
     while True:
-        with suppress(discord.HTTPException, *LOST):
+        with suppress(*FAILED):
             await channel._state.http.send_typing(channel.id)
         await asyncio.sleep(TYPING)
