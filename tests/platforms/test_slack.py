@@ -291,6 +291,41 @@ async def test_what_a_killed_app_was_asked_is_answered_once_by_the_next(app, off
     assert len(app.server.said(office.general)) == 1
 
 
+async def test_a_channel_that_was_made_private_while_the_app_was_away_is_closed_when_it_comes_back(app, office):
+    ask(app, office.general, office.ada, "The funeral is in Lima.")
+    await app.final(office.general, "Rex!")
+    await app.kill()
+    app.server.make_private(office.general, office.ada)
+    await app.start()
+    app.openai.answer = lambda prompt: "No idea."
+    ask(app, office.lounge, office.bob, "Where is the funeral?")
+    await app.final(office.lounge, "No idea.")
+    assert "Lima" not in app.openai.prompts[-1]
+
+
+async def test_two_processes_behind_one_app_answer_each_message_once(app, office):
+    """Complaint: duplicate replies."""
+    other = Online(app.home, app.server, app.openai)
+    sockets = len(app.server.socket_mode.ready)
+    other.process = await app.home.start("slack")
+    other._reading = asyncio.create_task(other._read(other.process))
+    await app.server.connected(sockets + 1, seconds=60)
+    try:
+        app.openai.answer = lambda prompt: f"Answer {prompt.rsplit('Question ', 1)[1].split()[0]}"
+        rooms = [app.server.channel(f"room{office.serial}-{number}", office.ada) for number in range(6)]
+        for number, room in enumerate(rooms):
+            ask(app, room, office.ada, f"Question {number}")
+        for number, room in enumerate(rooms):
+            await app.final(room, f"Answer {number}")
+        for delivery in app.server.deliveries.of("message")[-6:]:
+            app.server.deliveries.again(delivery)
+        ask(app, office.lounge, office.ada, "Question 99")
+        await app.final(office.lounge, "Answer 99")
+        assert [len(app.server.said(room)) for room in rooms] == [1] * 6
+    finally:
+        await other.kill()
+
+
 async def test_without_tokens_or_with_swapped_ones_it_says_what_to_set_and_ends_with_78(app):
     before = dict(app.home.settings)
     try:

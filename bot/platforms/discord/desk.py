@@ -11,7 +11,7 @@ from typing import Any
 import discord
 import structlog
 
-from bot import admission
+from bot import admission, explained
 from bot.channels import Channel
 from bot.commands import table
 from bot.commands.base import At, Command, Here, Named, Said, Switch
@@ -26,13 +26,12 @@ from bot.platforms.discord import buttons, channels, dialogs, past
 from bot.platforms.discord.audience import roles, scope
 from bot.platforms.discord.outlet import FAILED, NOBODY, partial
 from bot.platforms.discord.talks import Talks
-from bot.records import Answered, Incoming, Seen, Tokens
+from bot.records import Incoming, Seen
 from bot.service import Service
 from bot.settings import Settings
-from bot.why import read as read_why
 from memory.errors import LoreError
 from memory.memory import Memory
-from memory.records import Recalled, Turn, Which, answer_id
+from memory.records import Turn, Which, answer_id
 from memory.scope import Operator, Scope
 
 log = structlog.get_logger()
@@ -71,7 +70,7 @@ class Desk:
         async with self._calm(interaction, seen=command.open):
             here = self._here(interaction)
             if command.name == "why":
-                here = replace(here, last=await self._last(here))
+                here = replace(here, last=await explained.last(self._engine, self._memory, here.scope))
             said = await table.carried_out(command, here, words)
             if said.switch is not None or said.learn:
                 said = await self._changed(interaction, said)
@@ -154,7 +153,7 @@ class Desk:
         """Show why the answer to a message says what it says."""
         async with self._calm(interaction):
             here = self._here(interaction)
-            here = replace(here, last=await self._explained(here, str(message)))
+            here = replace(here, last=await explained.explained(self._engine, self._memory, here.scope, str(message)))
             await self._tell(interaction, await table.why(here, ""))
 
     async def _may_ask(self, interaction: discord.Interaction) -> bool:
@@ -226,28 +225,6 @@ class Desk:
         self._lists[_place(interaction.channel).id, interaction.user.id] = listed
         if len(self._lists) > MOST_LISTS:
             self._lists.popitem(last=False)
-
-    async def _last(self, here: Here) -> Answered | None:
-        """Return the last answer of a conversation, as far as it is remembered."""
-        recent = await self._memory.recent(here.scope, 10)
-        answers = [turn for turn in recent if turn.role == "assistant" and turn.id.endswith(".reply")]
-        return await self._explained(here, answers[-1].id.removesuffix(".reply")) if answers else None
-
-    async def _explained(self, here: Here, message: str) -> Answered | None:
-        """Return an answer with what it was made from: what has been forgotten since is not told any more."""
-        told = await self._engine.inbox.told(here.scope, message)
-        if not told.why:
-            return None
-        known = read_why(told.why)
-        which = Which(turns=tuple((one.conversation, one.turn) for one in known.sources))
-        places = await self._memory.find(here.scope, which) if known.sources else []
-        turns = {(turn.conversation, turn.id): turn for turn in await self._memory.read(here.scope, places)}
-        recalled = [
-            Recalled(turns[one.conversation, one.turn], one.score, one.signals, one.span)
-            for one in known.sources
-            if (one.conversation, one.turn) in turns
-        ]
-        return Answered("", message, known.model, tuple(recalled), (), Tokens(known.prompt, known.completion, 0))
 
     async def _changed(self, interaction: discord.Interaction, wanted: Said) -> Said:
         """Switch on or off what the bot does in a channel, or begin to learn its past."""

@@ -80,6 +80,22 @@ class SlackApp:
         """The conversations that are going on."""
         return self._talks
 
+    async def tell_audiences(self, workspace: Workspace) -> None:
+        """Tell memory who reads the channels that the bot is in: that may have changed while we were away.
+
+        Raises SlackApiError, RedisError.
+        """
+        cursor = ""
+        while True:
+            page = await workspace.client.users_conversations(
+                types="public_channel,private_channel,mpim", exclude_archived=True, limit=200, cursor=cursor
+            )
+            channels = [workspace.people.told(one) for one in page["channels"]]
+            await self._memory.moved(*(scope(workspace.team, one, workspace.me) for one in channels))
+            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                return
+
     async def drain(self, seconds: float) -> None:
         """Take no more messages, and answer those that came, so many seconds at most."""
         self._ending = True

@@ -1,7 +1,7 @@
 """Who people and channels are, as far as it matters who reads what; asked of Slack once, then kept for a while."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -94,6 +94,10 @@ class People:
         outsiders = bool(shared) or (kind != "direct" and await self._outsiders(id_))
         return self._channels.put(id_, Channel(id_, kind, info.get("name") or "", outsiders))
 
+    def told(self, info: Mapping[str, Any]) -> Channel:
+        """Return what a channel is, as Slack tells it in a list: of its readers that tells nothing."""
+        return Channel(str(info["id"]), _kind(info), str(info.get("name") or ""))
+
     def name(self, id_: str) -> str:
         """Return somebody's name, as far as it is known."""
         known = self._people.get(id_)
@@ -125,7 +129,7 @@ class People:
         return Person(user["id"], name or user["id"], bool(guest or foreign), bool(user.get("is_bot")), bool(admin))
 
 
-def _kind(info: dict[str, Any]) -> str:
+def _kind(info: Mapping[str, Any]) -> str:
     if info.get("is_im"):
         return "direct"
     if info.get("is_mpim"):

@@ -33,6 +33,7 @@ from bot.platforms.slack.workspaces import Workspaces
 from bot.service import Service
 from bot.settings import Settings
 from bot.unfinished import Unfinished
+from memory.errors import LoreError
 from memory.memory import Memory
 from memory.tasks import ended
 
@@ -70,6 +71,11 @@ async def serve(
         if not isinstance(secrets, ManyWorkspaces):
             for workspace in workspaces.known():
                 await purging.here(workspace.team)
+        for workspace in workspaces.known():
+            try:
+                await app.tell_audiences(workspace)
+            except (SlackApiError, aiohttp.ClientError, OSError, LoreError) as error:
+                log.warning("audiences not told", team=workspace.team, error=type(error).__name__)
         unfinished = Unfinished(engine, lambda: [tenant(one.team) for one in workspaces.known()], app.talks.take_up)
         sweeping = grace.keep_up(memory, service.listening)
         work: list[asyncio.Task[Any]] = [asyncio.create_task(unfinished.run()), asyncio.create_task(sweeping)]
