@@ -115,7 +115,7 @@ class Stage:
 
     def told(self) -> list[dict[str, object]]:
         """Return what the bot has logged of answers that are over."""
-        lines = (json.loads(line) for line in self.online.logged.splitlines() if line.startswith("{"))
+        lines = (json.loads(line) for line in self.online.err.splitlines() if line.startswith("{"))
         return [line for line in lines if line["event"] == "turn over"]
 
     def _ended(self, question: Question) -> float:

@@ -208,12 +208,12 @@ async def test_a_prompt_without_images_that_is_refused_is_not_sent_again(talk):
 
 async def test_a_message_that_waits_for_another_process_keeps_its_texts_and_the_names_of_its_images(memory):
     ledger, here = Ledger(memory.keys, "dead"), Scope("local:ada", "main", "ada", Audience.PUBLIC)
-    files = (Attachment("a.txt", "eggs"), Attachment("cat.png", image=CAT, author="Bob"))
+    files = (Attachment("a.txt", "eggs"), Attachment("cat.png", image=CAT), Attachment("b.txt", "ham", author="Bob"))
     batch = memory.batch()
     ledger.claim(batch, Incoming("m", here, "Ada", "What?", NOW, "UTC", (), files), NOW)
     found = ledger.unfinished(batch, here.tenant, NOW * 2)
     await batch.send()
     [incoming] = found.value
-    lost = Attachment("cat.png", unread="lost when the bot was interrupted", author="Bob")
-    assert list(incoming.attachments) == [files[0], lost]
-    assert heard(incoming).text == 'What?\nAttached file a.txt: "eggs"'
+    lost = Attachment("cat.png", unread="lost when the bot was interrupted")
+    assert list(incoming.attachments) == [files[0], lost]  # others' files are not kept for them
+    assert heard(incoming).text == 'What?\nAttached file a.txt: "eggs"\nAttached file cat.png'

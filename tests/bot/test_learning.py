@@ -113,7 +113,7 @@ async def test_learning_it_again_adds_what_came_since_and_anew_adds_nothing(memo
 
 
 async def test_it_is_refused_where_the_channel_does_not_remember(memory):
-    with pytest.raises(CommandError, match="switch on first"):
+    with pytest.raises(CommandError, match="/channel remembers on"):
         await Learning(memory, Channels(memory), "one").begin(general, Log().past)
 
 

@@ -1,5 +1,6 @@
 """Who can read a channel: only what nobody in the server is kept from is everybody's."""
 
+from collections.abc import AsyncIterator
 from types import SimpleNamespace
 
 import discord
@@ -10,7 +11,14 @@ from bot.platforms.discord.audience import DIRECT, scope
 from memory.scope import Audience, Scope
 from tests.discordlike.conftest import Client, Place, online, pointed_at
 from tests.discordlike.records import Can
+from tests.discordlike.server import DiscordLike
 from tests.waiting import until
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[DiscordLike]:
+    async with DiscordLike() as server:
+        yield server
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator
 
 import discord
 import pytest
@@ -11,6 +12,7 @@ from bot.notes import Notes
 from bot.platforms.discord.missed import NOTE, Missed
 from memory import tasks
 from tests.discordlike.conftest import Place, pointed_at
+from tests.discordlike.server import DiscordLike
 from tests.waiting import until_it
 
 AWAY = 100.0  # seconds
@@ -21,6 +23,12 @@ class Client(discord.AutoShardedClient):
 
     def __init__(self) -> None:
         super().__init__(intents=discord.Intents.default())
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[DiscordLike]:
+    async with DiscordLike() as server:
+        yield server
 
 
 @pytest.fixture

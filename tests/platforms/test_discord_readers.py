@@ -1,5 +1,7 @@
 """Who reads a channel is told to memory before anything is answered, also where that was away when it changed."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from bot.platforms.discord.audience import scope
@@ -9,6 +11,7 @@ from memory.memory import Memory
 from memory.scope import Scope
 from tests.discordlike.conftest import Client, Place, online, pointed_at
 from tests.discordlike.records import Can
+from tests.discordlike.server import DiscordLike
 from tests.waiting import until
 
 
@@ -25,6 +28,12 @@ class Away:
             raise RedisUnavailable("away")
         await self._memory.moved(*scopes)
         self.told += [one.conversation for one in scopes]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[DiscordLike]:
+    async with DiscordLike() as server:
+        yield server
 
 
 @pytest.fixture

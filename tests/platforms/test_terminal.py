@@ -479,7 +479,11 @@ class Heard:
 
 
 class Choosy:
-    """An engine with a message left from last time that it will never take."""
+    """An engine, and its inbox, with a message left from last time that it will never take."""
+
+    @property
+    def inbox(self):
+        return self
 
     async def unfinished(self, tenant):
         return [Incoming("1", scope("ada", "main"), "ada", "Very long", 1)]
