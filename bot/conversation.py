@@ -26,7 +26,8 @@ class Asked:
     """A message that is to be answered, or a burst of them: the first one's id, everything they say.
 
     origin: the platform's own message. already: where parts of the answer stand. messages: those of the burst. anew: it
-    has had an answer, or the beginning of one. origins: the platform's own messages of a burst, as it was at first.
+    has had an answer, or the beginning of one. taken: it has been taken in. origins: the platform's own messages of a
+    burst, as it was at first.
     """
 
     incoming: Incoming
@@ -34,6 +35,7 @@ class Asked:
     already: tuple[Receipt, ...] = ()
     messages: tuple[Incoming, ...] = ()
     anew: bool = False
+    taken: bool = False
     origins: tuple[Any, ...] = ()
 
     @property
@@ -68,7 +70,8 @@ class _Waiting:
 
     def __init__(self, engine: Engine, asked: Asked) -> None:
         self.asked = asked
-        self._taking = asyncio.create_task(engine.inbox.take_in(asked.incoming)) if not asked.anew else None
+        known = asked.anew or asked.taken
+        self._taking = None if known else asyncio.create_task(engine.inbox.take_in(asked.incoming))
 
     async def taken(self) -> bool:
         """Tell whether it is to be answered here; False where that is done, or being done elsewhere."""

@@ -230,7 +230,7 @@ async def test_in_the_agent_view_a_session_is_stopped_and_nothing_more_is_writte
     await app.server.until(lambda: app.server.prompts(dm))
     first = app.server.say(dm, office.ada, "Hello.")
     app.server.say(dm, office.ada, "In this thread, please: a story.", thread=first)
-    await app.server.until(lambda: any(one.streaming for one in app.server.said(dm)))
+    await app.server.until(lambda: any(one.thread_ts == first.ts for one in app.server.said(dm)))
     app.server.stop(first, office.ada)
     await app.server.until(lambda: app.openai.busy <= 1)
     await app.server.until(lambda: app.server.session(first).status == "active")
@@ -312,6 +312,7 @@ async def test_two_processes_behind_one_app_answer_each_message_once(app, office
     await app.server.connected(sockets + 1, seconds=60)
     try:
         app.openai.answer = lambda prompt: f"Answer {prompt.rsplit('Question ', 1)[1].split()[0]}"
+        app.openai.delay = 0.01  # so that it answers each prompt by itself
         rooms = [app.server.channel(f"room{office.serial}-{number}", office.ada) for number in range(6)]
         for number, room in enumerate(rooms):
             ask(app, room, office.ada, f"Question {number}")
@@ -323,6 +324,7 @@ async def test_two_processes_behind_one_app_answer_each_message_once(app, office
         await app.final(office.lounge, "Answer 99")
         assert [len(app.server.said(room)) for room in rooms] == [1] * 6
     finally:
+        app.openai.delay = 0.0
         await other.kill()
 
 

@@ -14,7 +14,7 @@ from bot.delivery.receipts import Receipt
 from bot.delivery.stream import Controls, nonce, show
 from bot.errors import DeliveryRefused, MessageLost, SlowDown
 from bot.platforms.slack import blocks, talks
-from bot.platforms.slack.outlet import ROLL_OVER, Outlet
+from bot.platforms.slack.outlet import ROLL_OVER, STARTS, Outlet, Starts
 from bot.platforms.slack.workspaces import Workspaces
 from tests.fakes import ManualClock
 from tests.slacklike.server import SlackLike
@@ -54,7 +54,7 @@ class Place:
         recipient = (self.server.home.id, self.ada.id)
         return Outlet(
             self.client, self.channel.id, where, self.asked.ts, recipient,
-            lambda controls: blocks.controls(controls, self.asked.ts, self.ada.id), self.clock,
+            lambda controls: blocks.controls(controls, self.asked.ts, self.ada.id), clock=self.clock,
         )  # fmt: skip
 
     @property
@@ -114,6 +114,16 @@ async def test_where_slack_does_not_stream_a_message_is_posted_and_updated(place
     await outlet.edit(message, "Once upon a time.", Controls.DONE)
     assert place.said == ["Once upon a time."]
     assert len(server.journal.of("chat.startStream")) == 0
+
+
+async def test_more_streams_than_slack_takes_are_posted_instead(place, server):
+    starts = Starts(place.clock)
+    assert [starts.take() for _ in range(STARTS + 1)] == [True] * STARTS + [False]
+    place.clock.time = 61.0
+    assert starts.take()
+    server.faults.limit(30, on="chat.startStream")
+    await place.outlet().send("Once upon a time.", "n", Controls.STOP)
+    assert place.said == ["Once upon a time."]
 
 
 async def test_a_text_that_is_another_one_replaces_what_was_streamed(place):

@@ -6,6 +6,7 @@ lost, it would not send again. What takes longer is done beside.
 
 import asyncio
 import re
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from bot.engine import Engine
 from bot.platforms.slack import blocks, intake, past, slashes, words
 from bot.platforms.slack.audience import scope
 from bot.platforms.slack.desk import Desk, Place
-from bot.platforms.slack.intake import Screens
+from bot.platforms.slack.intake import Heard, Screens
 from bot.platforms.slack.manifest import PROMPTS
 from bot.platforms.slack.people import Channel
 from bot.platforms.slack.purging import Purging
@@ -40,6 +41,7 @@ log = structlog.get_logger()
 
 Json = dict[str, Any]
 BUSY = "I am still answering what was said before; please ask again in a moment."
+MOST_CAME = 10_000  # messages that are known to have come
 MOVES = ("channel_shared", "channel_unshared", "channel_id_changed", "member_joined_channel", "member_left_channel")
 CONVERTED = ("channel_convert_to_private", "channel_convert_to_public")  # Slack tells these by messages
 GONE = ("channel_deleted", "channel_left", "group_deleted", "group_left")
@@ -70,6 +72,7 @@ class SlackApp:
         self._talks = Talks(rooms.workspaces, rooms.engine, rooms.service, rooms.settings)
         self._desk = Desk(rooms.engine, rooms.memory, rooms.service, self._talks, rooms.settings)
         self._screens = Screens()
+        self._came: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         self._orders: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._beside: set[asyncio.Task[None]] = set()
         self._ending = False
@@ -151,7 +154,7 @@ class SlackApp:
     async def _hear(self, workspace: Workspace, event: Json) -> None:
         """Take in a message that is addressed to the bot."""
         one = intake.heard(event)
-        if one is None or one.person == workspace.me:
+        if one is None or one.person == workspace.me or self._told_before(workspace, one):
             return
         channel, person = await workspace.people.channel(one.channel), await workspace.people.person(one.person)
         if person.bot:
@@ -174,15 +177,26 @@ class SlackApp:
         where = self._place(workspace, one.channel, one.thread, one.person)
         if incoming.text.startswith("!") and await self._commanded(where, incoming.text[1:]):
             return
+        already = await self._engine.inbox.take_in(incoming)  # once it is, Slack may be told so
+        if already is None:
+            return
         refusal = await self._service.limits.admit(here, one.sent_at)
-        if refusal is not None:
-            if not refusal.told:
-                await where.tell(refusal.text, [])
+        asked = Asked(incoming, Origin(workspace, one, seen), already, taken=True)
+        if refusal is None and self._talks.take(asked):
             return
-        if not self._talks.take(Asked(incoming, Origin(workspace, one, seen))):
-            await where.tell(BUSY, [])
-            return
-        await asyncio.sleep(0)
+        await self._engine.inbox.done(incoming)
+        if refusal is None or not refusal.told:
+            await where.tell(BUSY if refusal is None else refusal.text, [])
+
+    def _told_before(self, workspace: Workspace, one: Heard) -> bool:
+        """Tell whether a message has come already: a mention comes as two events, and Slack sends again."""
+        message = (workspace.team, one.channel, one.ts)
+        if message in self._came:
+            return True
+        self._came[message] = None
+        if len(self._came) > MOST_CAME:
+            self._came.popitem(last=False)
+        return False
 
     async def _changed(self, workspace: Workspace, event: Json) -> None:
         """Answer an edited message anew where its answer is under way; else let memory hold what it says now."""

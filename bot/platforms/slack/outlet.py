@@ -1,6 +1,7 @@
 """Where a reply goes in Slack: streamed where it can be, else posted and updated; found again by its metadata."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -18,6 +19,7 @@ log = structlog.get_logger()
 
 EVENT = "lorebot_part"  # the type of the metadata that our messages carry
 ROLL_OVER = 240.0  # seconds; Slack ends a stream after about five minutes, active or not
+STARTS = 15  # streams begun in a minute, so that their ends are within Slack's limit too
 PLAIN = 3900  # characters of the plain text beside the blocks; Slack advises less than 4,000
 NO_STREAM = frozenset({
     "unknown_method", "not_allowed_token_type", "method_not_supported_for_channel_type", "missing_scope",
@@ -30,6 +32,22 @@ REFUSED = frozenset({
     "account_inactive", "token_revoked", "token_expired", "invalid_auth", "not_authed", "no_permission",
     "msg_too_long", "invalid_blocks", "messages_tab_disabled", "user_not_found", "cannot_dm_bot",
 })  # fmt: skip
+
+
+class Starts:
+    """How many streams may be begun in a workspace: Slack takes 20 beginnings and 20 ends a minute, with a few more."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._times: deque[float] = deque(maxlen=STARTS)
+
+    def take(self) -> bool:
+        """Begin one more, if that is allowed; what is beyond is posted and updated."""
+        now = self._clock()
+        if len(self._times) == STARTS and now - self._times[0] < 60.0:
+            return False
+        self._times.append(now)
+        return True
 
 
 class Outlet:
@@ -46,6 +64,7 @@ class Outlet:
         asked: str,
         recipient: tuple[str, str],
         buttons: Callable[[Controls], Sequence[dict[str, Any]]] = lambda controls: (),
+        starts: Starts | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
@@ -56,6 +75,7 @@ class Outlet:
         self._buttons = buttons
         self._clock = clock
         self._streams = thread is not None
+        self._starts = starts or Starts()
         self._streaming: dict[str, tuple[str, float]] = {}  # by message: what was streamed, and since when
         self._nonces: dict[str, str] = {}
         self._tried: set[str] = set()
@@ -71,7 +91,7 @@ class Outlet:
             await self.edit(message, text, controls)
             return message
         self._tried.add(nonce)
-        if self._streams and controls is not Controls.DONE:
+        if self._streams and controls is not Controls.DONE and self._starts.take():
             try:
                 with told():
                     begun = await self._client.chat_startStream(
@@ -81,7 +101,7 @@ class Outlet:
                         recipient_user_id=self._person,
                         markdown_text=text,
                     )
-            except _NoStream as error:
+            except (_NoStream, SlowDown) as error:
                 log.info("not streamed", why=str(error))
                 self._streams = False
             else:
