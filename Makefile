@@ -13,7 +13,7 @@ discord: .venv/run.stamp
 
 test: .venv/dev.stamp
 	@$(BIN)/lorebot weights
-	@$(BIN)/pytest -n 3 --dist worksteal
+	@$(BIN)/pytest -n 4 --dist worksteal
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check

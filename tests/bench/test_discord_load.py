@@ -5,6 +5,7 @@ from tests.bench.report import Load, Report
 from tests.bench.stage import RAISED, staged
 
 
+@pytest.mark.soak
 async def test_a_run_measures_everything(capsys):
     async with staged(8, guilds=1, rate=RAISED) as stage:
         await alone.filled(stage, 50)

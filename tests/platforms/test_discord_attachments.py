@@ -146,6 +146,7 @@ async def test_an_edited_message_keeps_its_files(bot, server, openai, library):
 
 
 @shared
+@pytest.mark.soak
 async def test_what_is_attached_is_remembered_though_the_bot_is_killed_while_it_answers(bot, server, openai, library):
     await bot.up(**SEEING)
     openai.let_go = asyncio.Event()

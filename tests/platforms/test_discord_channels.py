@@ -200,6 +200,7 @@ async def lesson(memory: Memory, library) -> None:
     await batch.send()
 
 
+@pytest.mark.soak
 async def test_a_past_that_is_being_learned_survives_kill_9_and_nothing_is_learned_twice(bot, server, library, memory):
     server.ratelimits.on = False
     past = a_past(server, library)
