@@ -1,5 +1,7 @@
 """The bench at tiny sizes: that it measures everything."""
 
+import pytest
+
 from tests.bench import alone, report, rounds, stopping
 from tests.bench.report import Load, Report
 from tests.bench.stage import RAISED, staged

@@ -97,7 +97,7 @@ async def test_a_crowd_that_is_too_fast_does_not_make_the_bot_flood_a_conversati
 
 async def test_a_raid_is_counted_by_all_processes_together(limits):
     processes = [limits(person_per_minute=5, tenant_per_minute=100) for _ in range(2)]
-    raiders = [somebody(f"p{number}", f"c{number}") for number in range(1000)]
+    raiders = [somebody(f"p{number}", f"c{number}") for number in range(400)]
     answers = await asyncio.gather(*(process.admit(one, NOON) for one in raiders for process in processes))
     assert answers.count(None) == 100
 
