@@ -1,17 +1,19 @@
 """The Slack app.
 
-running.py   connects by Socket Mode or listens for HTTP, and ends in good order
-workspaces.py  whose tokens a request takes: one workspace's, or those that have installed the app
-app.py       events and actions of Slack in, the engine's answers out
-intake.py    which messages are addressed to the bot, and what a person there would see
-words.py     Slack's texts as people read them, and back
-people.py    who people and channels are, as far as it matters who reads what
-audience.py  who can read a channel
-talks.py     the conversations that are going on
-outlet.py    where a reply goes: streamed where Slack can, else posted and updated
-desk.py      what people do with commands, shortcuts and buttons
-blocks.py    buttons, dialogs and pages
-home.py      the App Home: one's own memory
+running.py        connects by Socket Mode or listens for HTTP, and ends in good order
+workspaces.py     whose tokens a request takes: one workspace's, or those that have installed the app
+app.py            events of Slack in, the engine's answers out
+actions.py        commands, shortcuts, buttons and dialogs
+floor.py          what both stand on
+intake.py         which messages are addressed to the bot, and what a person there would see
+words.py          Slack's texts as people read them, and back
+people.py         who people and channels are, as far as it matters who reads what
+audience.py       who can read a channel
+talks.py          the conversations that are going on
+outlet.py         where a reply goes: streamed where Slack can, else posted and updated
+desk.py           what commands, shortcuts, buttons and the App Home do
+blocks.py         buttons, dialogs and pages
+past.py           what was said in a channel before, as it is learned
 uses.py           scopes and events that it asks for, each with its reason
 slashes.py        what the shared commands are called
 manifest.py       what Slack is told about the app, made from these

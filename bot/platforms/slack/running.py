@@ -24,7 +24,8 @@ from bot.metrics import Socket as Socket_
 from bot.notes import Notes
 from bot.pauses import pauses
 from bot.platforms.slack import oauth
-from bot.platforms.slack.app import Rooms, SlackApp
+from bot.platforms.slack.app import SlackApp
+from bot.platforms.slack.floor import Rooms
 from bot.platforms.slack.manifest import EVENTS
 from bot.platforms.slack.purging import Purging
 from bot.platforms.slack.tenants import tenant

@@ -37,7 +37,7 @@ STYLE = Style(
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where something was asked. bare: the native Stop of the agent view was pressed; nothing more is written."""
+    """Where something was asked, and what is seen around it."""
 
     workspace: Workspace
     heard: Heard
