@@ -18,7 +18,7 @@ log = structlog.get_logger()
 BEAT = 5.0  # seconds between notes that we are here
 OVERLAP = 60.0  # seconds before the last note are looked at too: what came then may not have been heard
 LONGEST = 3600.0  # seconds; what was asked longer ago is not answered any more
-MOST_CHANNELS, MOST_MESSAGES, MOST_DIRECT = 200, 50, 100
+MOST_CHANNELS, MOST_MESSAGES, MOST_DIRECT = 200, 500, 100
 MOST_HEARD = 5000  # messages; more than can be answered in OVERLAP
 NOTE = "discord-here"
 
