@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from bot.limits import Budget, Usage, wait
 from bot.prompts import Prompts
 
+BUSY = "I am still answering what was said before; please ask again in a moment."
+SORRY = "Something went wrong. Whoever runs me finds it in the log under {}."
+
 
 @dataclass(frozen=True, slots=True)
 class Practices:

@@ -13,9 +13,10 @@ from bot.apps.chat import BOT
 from bot.conversation import BURST, Asked
 from bot.engine import Engine
 from bot.notes import Notes
+from bot.notices import BUSY
 from bot.platforms.discord import buttons, channels, commands, intake, leaving, past
 from bot.platforms.discord.audience import DIRECT, everyone_reads, roles, scope, tenant
-from bot.platforms.discord.desk import BUSY, Desk
+from bot.platforms.discord.desk import Desk
 from bot.platforms.discord.missed import Missed
 from bot.platforms.discord.outlet import FAILED, NOBODY
 from bot.platforms.discord.permissions import Silence

@@ -22,6 +22,7 @@ from bot.delivery.parts import DISCORD
 from bot.delivery.split import split
 from bot.engine import Engine
 from bot.errors import CommandError, DeliveryError, ModelError
+from bot.notices import BUSY, SORRY
 from bot.platforms.discord import buttons, channels, dialogs, past
 from bot.platforms.discord.audience import roles, scope
 from bot.platforms.discord.outlet import FAILED, NOBODY, partial
@@ -36,7 +37,6 @@ from memory.scope import Operator, Scope
 
 log = structlog.get_logger()
 
-BUSY = "I am still answering what was said before; please ask again in a moment."
 DENIED = "I may not answer you here."
 NOT_HERE = "I may not write here. I need to see this channel, and to send messages in it."
 MOST_LISTS = 500  # lists whose numbers are known
@@ -179,7 +179,7 @@ class Desk:
             await interaction.followup.send(error.calm)
         except LoreError as error:
             log.warning("command failed", interaction=interaction.id, error=str(error))
-            await interaction.followup.send(dialogs.SORRY.format(interaction.id))
+            await interaction.followup.send(SORRY.format(interaction.id))
 
     async def _tell(self, interaction: discord.Interaction, said: Said) -> None:
         """Show what a command says, to whom it is for."""

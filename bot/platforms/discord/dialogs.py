@@ -7,11 +7,11 @@ import discord
 import structlog
 
 from bot.commands.base import Said
+from bot.notices import SORRY
 from memory.errors import LoreError
 
 log = structlog.get_logger()
 
-SORRY = "Something went wrong. Whoever runs me finds it in the log under {}."
 PATIENCE = 120.0  # seconds for a yes
 WRITING = 900.0  # seconds for a question; Discord does not tell that somebody has closed the form
 

@@ -16,6 +16,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot import admission
 from bot.conversation import Asked
+from bot.notices import BUSY
 from bot.platforms.slack import intake, past, slashes, words
 from bot.platforms.slack.actions import Actions
 from bot.platforms.slack.audience import scope
@@ -35,7 +36,6 @@ from memory.scope import Operator, Scope
 log = structlog.get_logger()
 
 Json = dict[str, Any]
-BUSY = "I am still answering what was said before; please ask again in a moment."
 MOST_CAME = 10_000  # messages that are known to have come
 MOVES = ("channel_shared", "channel_unshared", "channel_id_changed", "member_joined_channel", "member_left_channel")
 CONVERTED = ("channel_convert_to_private", "channel_convert_to_public")  # Slack tells these by messages
@@ -118,7 +118,7 @@ class SlackApp:
                     await self._changed(workspace, event)
                 case "message_deleted":
                     await self._deleted(workspace, event)
-                case "channel_convert_to_private" | "channel_convert_to_public":
+                case subtype if subtype in CONVERTED:
                     await self._moved(workspace, str(event["channel"]))
                 case _:
                     try:

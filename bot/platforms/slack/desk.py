@@ -24,6 +24,7 @@ from bot.delivery.split import split
 from bot.engine import Engine
 from bot.errors import CommandError, DeliveryError, ModelError
 from bot.lesson import Progress
+from bot.notices import BUSY, SORRY
 from bot.platforms.slack import blocks, past
 from bot.platforms.slack.audience import place, scope
 from bot.platforms.slack.intake import Heard
@@ -41,8 +42,6 @@ from memory.scope import Operator, Scope
 
 log = structlog.get_logger()
 
-SORRY = "Something went wrong. Whoever runs me finds it in the log under {}."
-BUSY = "I am still answering what was said before; please ask again in a moment."
 NOT_YOURS = "Only whoever asked, or an admin, may do that."
 PATIENCE = 300.0  # seconds for a yes
 MOST_KEPT = 500
