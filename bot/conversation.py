@@ -313,6 +313,12 @@ class Conversations:
             self._going_on[place] = Conversation(self._engine, answer, over, self._burst)
         return self._going_on[place].take(asked, anyway=anyway)
 
+    async def leave(self, places: str) -> None:
+        """Answer nothing more where the bot is out for good. places: what their names begin with."""
+        await asyncio.gather(
+            *(one.stop(gone=True) for name, one in list(self._going_on.items()) if name.startswith(places))
+        )
+
     async def drain(self, seconds: float) -> None:
         """Wait for what is being answered, so many seconds at most, and leave the rest to the next process."""
         running = [one.task for one in self._going_on.values()]

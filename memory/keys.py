@@ -264,6 +264,14 @@ class TenantKeys:
         return self._one("channels")
 
     @property
+    def everyones(self) -> str:
+        """The channels that a platform last said everybody reads, a set of their ids.
+
+        Lives as long as its tenant: what it is not told any more has to be closed.
+        """
+        return self._one("everyones")
+
+    @property
     def lessons(self) -> str:
         """How far the past of which channel has been learned, a hash. Lives as long as the channel."""
         return self._one("lessons")

@@ -25,6 +25,7 @@ from bot.platforms.slack.floor import Floor, Rooms
 from bot.platforms.slack.intake import Heard, Screens
 from bot.platforms.slack.manifest import PROMPTS
 from bot.platforms.slack.people import Channel
+from bot.platforms.slack.places import Places
 from bot.platforms.slack.talks import Origin, Talks
 from bot.platforms.slack.tenants import tenant
 from bot.platforms.slack.workspaces import Workspace
@@ -37,8 +38,8 @@ log = structlog.get_logger()
 
 Json = dict[str, Any]
 MOST_CAME = 10_000  # messages that are known to have come
-MOVES = ("channel_shared", "channel_unshared", "channel_id_changed", "member_joined_channel", "member_left_channel")
-CONVERTED = ("channel_convert_to_private", "channel_convert_to_public")  # Slack tells these by messages
+MOVES = ("channel_shared", "channel_unshared", "channel_id_changed")
+CAME = ("member_joined_channel", "member_left_channel")
 GONE = ("channel_deleted", "channel_left", "group_deleted", "group_left")
 HEARD_ONLY = (
     *("app_context_changed", "assistant_thread_context_changed", "channel_archive", "channel_unarchive"),
@@ -63,21 +64,10 @@ class SlackApp:
         """The conversations that are going on."""
         return self._floor.talks
 
-    async def tell_audiences(self, workspace: Workspace) -> None:
-        """Tell memory who reads the channels that the bot is in: that may have changed while we were away.
-
-        Raises SlackApiError, RedisError.
-        """
-        cursor = ""
-        while True:
-            page = await workspace.client.users_conversations(
-                types="public_channel,private_channel,mpim", exclude_archived=True, limit=200, cursor=cursor
-            )
-            channels = [workspace.people.told(one) for one in page["channels"]]
-            await self._memory.moved(*(scope(workspace.team, one, workspace.me) for one in channels))
-            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
-            if not cursor:
-                return
+    @property
+    def places(self) -> Places:
+        """Who can read what, as memory is told of it."""
+        return self._floor.places
 
     async def drain(self, seconds: float) -> None:
         """Take no more messages, and answer those that came, so many seconds at most."""
@@ -90,6 +80,8 @@ class SlackApp:
             bolt.event(event)(self._on_message)
         for event in MOVES:
             bolt.event(event)(self._on_move)
+        for event in CAME:
+            bolt.event(event)(self._on_came)
         for event in GONE:
             bolt.event(event)(self._on_gone)
         bolt.event("app_home_opened")(self._on_home)
@@ -118,8 +110,10 @@ class SlackApp:
                     await self._changed(workspace, event)
                 case "message_deleted":
                     await self._deleted(workspace, event)
-                case subtype if subtype in CONVERTED:
-                    await self._moved(workspace, str(event["channel"]))
+                case "channel_convert_to_private":
+                    await self.places.closed(workspace, str(event["channel"]))
+                case "channel_convert_to_public":
+                    await self.places.moved(workspace, str(event["channel"]))
                 case _:
                     try:
                         await self._hear(workspace, event)
@@ -135,6 +129,7 @@ class SlackApp:
         channel, person = await workspace.people.channel(one.channel), await workspace.people.person(one.person)
         if person.bot:
             return
+        await self.places.met(workspace, channel)
         incoming = await self._floor.talks.incoming(workspace, one)
         here = incoming.scope
         whole = scope(workspace.team, channel, person)
@@ -244,56 +239,65 @@ class SlackApp:
     async def _on_move(self, event: Json, context: Json) -> None:
         """Tell memory that other people read a channel: it holds for the next recall."""
         workspace = await self._floor.workspace(context)
-        found = event.get("channel")
-        channel = found["id"] if isinstance(found, dict) else found
-        if workspace is not None and channel is not None:
-            await self._moved(workspace, str(channel))
+        if workspace is None:
+            return
+        if event["type"] == "channel_id_changed":
+            await self.places.closed(workspace, str(event["old_channel_id"]))
+            await self.places.moved(workspace, str(event["new_channel_id"]))
+            return
+        await self.places.moved(workspace, str(event["channel"]))
 
-    async def _moved(self, workspace: Workspace, channel: str) -> None:
-        workspace.people.moved(channel)
-        try:
-            kind = await workspace.people.channel(channel)
-            await self._memory.moved(scope(workspace.team, kind, workspace.me))
-        except (LoreError, SlackApiError) as error:
-            log.warning("audience not told", channel=channel, error=type(error).__name__)
-
-    async def _on_gone(self, event: Json, context: Json) -> None:
-        """Forget a channel that is gone; one that the bot has left is asked about again when it comes back."""
+    async def _on_came(self, event: Json, context: Json) -> None:
+        """Take in that somebody came into a channel or left it; where it is the bot itself, what it is is asked."""
         workspace = await self._floor.workspace(context)
         if workspace is None:
             return
-        channel = str(event["channel"])
-        workspace.people.moved(channel)
-        if event["type"].endswith("deleted"):
-            await self._floor.service.listening.channels.forget(tenant(workspace.team), channel)
-            await self._memory.forget(Operator(tenant(workspace.team)), Which(conversation=channel))
+        channel, person = str(event["channel"]), str(event["user"])
+        workspace.people.came(channel, person)
+        if person == workspace.me:
+            left = event["type"] == "member_left_channel"
+            await (self.places.left if left else self.places.moved)(workspace, channel)
 
-    async def _on_uninstalled(self, body: Json) -> None:
+    async def _on_gone(self, event: Json, context: Json) -> None:
+        """Forget a channel that is gone, and close one that the bot is out of."""
+        workspace = await self._floor.workspace(context)
+        if workspace is None:
+            return
+        gone = event["type"].endswith("deleted")
+        await (self.places.deleted if gone else self.places.left)(workspace, str(event["channel"]))
+
+    async def _on_uninstalled(self, body: Json, context: Json) -> None:
         """Let go of a workspace that has uninstalled the app: of its tokens at once, of its memory after a while."""
-        team = body.get("team_id")
-        self._floor.rooms.workspaces.drop(str(team))
-        await self._floor.rooms.purging.uninstalled(body.get("enterprise_id"), team, float(body["event_time"]))
+        enterprise, team = _installation(context)
+        await self._leave(team, enterprise)
+        await self._floor.rooms.purging.uninstalled(enterprise, team, float(body["event_time"]))
+
+    async def _leave(self, team: str | None, enterprise: str | None = None) -> None:
+        """Serve a workspace no more, or with team None those of an organisation that had the app for all of them."""
+        for one in self._floor.rooms.workspaces.drop(team, enterprise):
+            self.places.away(one)
+            await self.talks.leave(one)
 
     async def _on_granted(self, event: Json) -> None:
         """Keep the memory of workspaces that an organisation has let the app into again."""
         for team in event.get("team_ids") or ():
             await self._floor.rooms.purging.here(str(team))
 
-    async def _on_withdrawn(self, event: Json) -> None:
+    async def _on_withdrawn(self, event: Json, context: Json) -> None:
         """Let go of workspaces that an organisation has taken the app from."""
-        for team in event.get("team_ids") or ():
-            self._floor.rooms.workspaces.drop(str(team))
-        await self._floor.rooms.purging.left(event.get("team_ids") or ())
+        teams = [str(team) for team in event.get("team_ids") or ()]
+        for team in teams:
+            await self._leave(team)
+        await self._floor.rooms.purging.left(context.get("enterprise_id"), teams)
 
-    async def _on_revoked(self, event: Json, body: Json) -> None:
+    async def _on_revoked(self, event: Json, body: Json, context: Json) -> None:
         """Let go of tokens that somebody has taken back."""
         tokens = event["tokens"]
         people, bots = tokens.get("oauth") or (), tokens.get("bot") or ()
+        enterprise, team = _installation(context)
         if bots:
-            self._floor.rooms.workspaces.drop(str(body.get("team_id")))
-        await self._floor.rooms.purging.revoked(
-            body.get("enterprise_id"), body.get("team_id"), people, bots, float(body["event_time"])
-        )
+            await self._leave(team, enterprise)
+        await self._floor.rooms.purging.revoked(enterprise, team, people, bots, float(body["event_time"]))
 
     # The agent view and the App Home
 
@@ -339,6 +343,14 @@ async def _suggest(workspace: Workspace, channel: str, thread: str | None) -> No
         await workspace.client.assistant_threads_setSuggestedPrompts(
             channel_id=channel, thread_ts=thread, prompts=prompts
         )
+
+
+def _installation(context: Json) -> tuple[str | None, str | None]:
+    """Return the organisation and the workspace of the installation that an event came through.
+
+    No workspace where the organisation has installed the app for all of them, though the event names one.
+    """
+    return context.get("enterprise_id"), None if context.get("is_enterprise_install") else context.get("team_id")
 
 
 def _in(workspace: Workspace, kind: Channel, conversation: str) -> Scope:

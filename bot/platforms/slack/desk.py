@@ -30,6 +30,7 @@ from bot.platforms.slack.audience import place, scope
 from bot.platforms.slack.intake import Heard
 from bot.platforms.slack.outlet import plain
 from bot.platforms.slack.people import Channel
+from bot.platforms.slack.places import Places
 from bot.platforms.slack.talks import Origin, Talks
 from bot.platforms.slack.workspaces import Workspace
 from bot.records import Incoming, Seen
@@ -64,11 +65,14 @@ class Place:
 class Desk:
     """Commands, shortcuts, buttons, dialogs and the App Home."""
 
-    def __init__(self, engine: Engine, memory: Memory, service: Service, talks: Talks, settings: Settings) -> None:
+    def __init__(
+        self, engine: Engine, memory: Memory, service: Service, talks: Talks, settings: Settings, places: Places
+    ) -> None:
         self._engine = engine
         self._memory = memory
         self._service = service
         self._talks = talks
+        self._places = places
         self._settings = settings
         self._lists: OrderedDict[tuple[str, str, str], tuple[Named, ...]] = OrderedDict()
         self._confirms: OrderedDict[str, tuple[float, str, Callable[[], Awaitable[Said]]]] = OrderedDict()
@@ -327,4 +331,5 @@ class Desk:
         channel, person = await people.channel(where.channel), await people.person(where.person)
         thread = None if channel.kind == "direct" and where.thread is None else where.thread
         narrow = self._settings.recall_from == "conversation"
-        return scope(where.workspace.team, channel, person, thread, narrow=narrow)
+        quick = scope(where.workspace.team, channel, person, thread, narrow=narrow)
+        return await self._places.settled(where.workspace, quick)

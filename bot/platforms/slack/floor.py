@@ -10,9 +10,10 @@ from slack_sdk.errors import SlackApiError
 
 from bot.engine import Engine
 from bot.platforms.slack.desk import Desk, Place
+from bot.platforms.slack.places import Places
 from bot.platforms.slack.purging import Purging
 from bot.platforms.slack.talks import Talks
-from bot.platforms.slack.tenants import tenant
+from bot.platforms.slack.tenants import Home, tenant
 from bot.platforms.slack.workspaces import Workspace, Workspaces
 from bot.service import Service
 from bot.settings import Settings
@@ -41,8 +42,9 @@ class Floor:
 
     def __init__(self, rooms: Rooms) -> None:
         self.rooms, self.service = rooms, rooms.service
-        self.talks = Talks(rooms.workspaces, rooms.engine, rooms.service, rooms.settings)
-        self.desk = Desk(rooms.engine, rooms.memory, rooms.service, self.talks, rooms.settings)
+        self.places = Places(rooms.memory, rooms.service.listening)
+        self.talks = Talks(rooms.workspaces, rooms.engine, rooms.service, rooms.settings, self.places)
+        self.desk = Desk(rooms.engine, rooms.memory, rooms.service, self.talks, rooms.settings, self.places)
         self._beside: set[asyncio.Task[None]] = set()
 
     async def drain(self, seconds: float) -> None:
@@ -53,9 +55,11 @@ class Floor:
 
     async def workspace(self, context: Json) -> Workspace | None:
         """Return where something happened; None where the bot has no token for it any more."""
-        team = context.get("team_id") or context.get("enterprise_id")
+        enterprise = context.get("enterprise_id")
+        team = str(context.get("team_id") or enterprise)
+        home = Home(team, enterprise, org_wide=bool(context.get("is_enterprise_install")))
         try:
-            workspace = await self.rooms.workspaces.of(str(team))
+            workspace = await self.rooms.workspaces.of(home)
         except (LookupError, SlackApiError) as error:
             log.warning("workspace not known", team=team, error=type(error).__name__)
             return None

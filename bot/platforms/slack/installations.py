@@ -7,6 +7,7 @@ first alone. Keys and fields are digests.
 
 import json
 import logging
+from collections.abc import Sequence
 from logging import Logger
 from typing import Any
 
@@ -18,7 +19,7 @@ from slack_sdk.oauth.installation_store.async_installation_store import AsyncIns
 
 from bot import grace
 from bot.errors import SettingsError
-from bot.platforms.slack.tenants import tenant
+from bot.platforms.slack.tenants import Home, tenant
 from bot.registry.secrets import fernet
 from memory.batch import Batch
 from memory.keys import Keys, tag
@@ -148,6 +149,20 @@ class Installations(AsyncInstallationStore):
             count += 1
         return count
 
+    async def homes(self) -> list[Home]:
+        """Return the workspaces in which the app is installed; of an organisation that has it, those heard of."""
+        found = []
+        async for key in self._client.scan_iter(match=self._keys.every("installation"), count=1000):
+            bot = self._bot(await self._asked("HGET", key, BOT))
+            if bot is None or self._key_of(bot) != key.decode():  # another app's
+                continue
+            if not bot.is_enterprise_install:
+                found.append(Home(bot.team_id or "", bot.enterprise_id))
+            else:
+                teams = await self._heard_of(bot.enterprise_id)
+                found += [Home(one, bot.enterprise_id, org_wide=True) for one in teams]
+        return found
+
     # What a workspace is in memory
 
     async def heard_of(self, enterprise_id: str, team_id: str) -> None:
@@ -156,14 +171,23 @@ class Installations(AsyncInstallationStore):
             await self._asked("SADD", self._keys.workspaces(self._client_id, enterprise_id), team_id)
             self._heard.add((enterprise_id, team_id))
 
+    async def left(self, enterprise_id: str, team_ids: Sequence[str]) -> None:
+        """Know no more of workspaces of an organisation that the app was taken out of."""
+        if team_ids:
+            await self._asked("SREM", self._keys.workspaces(self._client_id, enterprise_id), *team_ids)
+            self._heard.difference_update((enterprise_id, one) for one in team_ids)
+
     async def tenants(self, enterprise_id: str | None, team_id: str | None) -> list[str]:
         """Return the tenants of a workspace; team_id None: of an organisation, those that were heard of."""
         if team_id is not None:
             return [tenant(team_id)]
-        workspaces = await self._asked("SMEMBERS", self._keys.workspaces(self._client_id, enterprise_id or ""))
-        return [tenant(enterprise_id or ""), *sorted(tenant(one.decode()) for one in workspaces)]
+        return [tenant(enterprise_id or ""), *(tenant(one) for one in await self._heard_of(enterprise_id))]
 
     # Within
+
+    async def _heard_of(self, enterprise_id: str | None) -> list[str]:
+        teams = await self._asked("SMEMBERS", self._keys.workspaces(self._client_id, enterprise_id or ""))
+        return sorted(one.decode() for one in teams)
 
     def _of(self, enterprise_id: str | None, team_id: str | None) -> tuple[str, str, str]:
         return self._client_id, enterprise_id or "", team_id or ""

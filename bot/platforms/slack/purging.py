@@ -62,8 +62,10 @@ class Purging:
         if bots:
             await self._schedule(await self._tenants(enterprise_id, team_id))
 
-    async def left(self, team_ids: Sequence[str]) -> None:
+    async def left(self, enterprise_id: str | None, team_ids: Sequence[str]) -> None:
         """Take in that the app was taken out of some workspaces of an organisation that had it for all."""
+        if self._installations is not None and enterprise_id is not None:
+            await self._installations.left(enterprise_id, team_ids)
         await self._schedule([tenant(one) for one in team_ids])
 
     async def here(self, team_id: str) -> None:

@@ -21,20 +21,19 @@ from bot.engine import Engine
 from bot.errors import PlatformLost, SettingsError, Unconfigured
 from bot.health import Health, add_routes
 from bot.metrics import Socket as Socket_
-from bot.notes import Notes
 from bot.pauses import pauses
 from bot.platforms.slack import oauth
 from bot.platforms.slack.app import SlackApp
 from bot.platforms.slack.floor import Rooms
 from bot.platforms.slack.manifest import EVENTS
 from bot.platforms.slack.purging import Purging
-from bot.platforms.slack.tenants import tenant
+from bot.platforms.slack.tenants import Home, tenant
 from bot.platforms.slack.tokens import ManyWorkspaces, OneWorkspace, Secrets, Socket
 from bot.platforms.slack.workspaces import Workspaces
 from bot.service import Service
 from bot.settings import Settings
 from bot.unfinished import Unfinished
-from memory.errors import LoreError
+from memory.batch import explaining
 from memory.memory import Memory
 from memory.tasks import ended
 
@@ -72,12 +71,8 @@ async def serve(
         if not isinstance(secrets, ManyWorkspaces):
             for workspace in workspaces.known():
                 await purging.here(workspace.team)
-        for workspace in workspaces.known():
-            try:
-                await app.tell_audiences(workspace)
-            except (SlackApiError, aiohttp.ClientError, OSError, LoreError) as error:
-                log.warning("audiences not told", team=workspace.team, error=type(error).__name__)
-        unfinished = Unfinished(engine, lambda: [tenant(one.team) for one in workspaces.known()], app.talks.take_up)
+                await app.places.ready(workspace)
+        unfinished = Unfinished(engine, lambda: [tenant(one) for one in workspaces.teams()], app.talks.take_up)
         sweeping = grace.keep_up(memory, service.listening)
         work: list[asyncio.Task[Any]] = [asyncio.create_task(unfinished.run()), asyncio.create_task(sweeping)]
         line: _Line
@@ -87,7 +82,7 @@ async def serve(
             line = await stack.enter_async_context(_http(bolt, settings, health))
         health.check("slack", line)
         service.metrics.serves("slack", line.sockets, lambda: len(app.talks))
-        log.info("online", workspaces=[one.team for one in workspaces.known()])
+        log.info("online", workspaces=workspaces.teams())
         watching, stopping = asyncio.create_task(line.watch()), asyncio.create_task(ending.wait())
         try:
             await asyncio.wait([*work, watching, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -118,10 +113,12 @@ async def _opened(
         installed = oauth.installations(client, memory.keys, secrets, bare)
         await oauth.resealed(installed, secrets)
 
-        async def token(team: str) -> str:
-            found = await installed.async_find_bot(enterprise_id=None, team_id=team)
+        async def token(home: Home) -> str:
+            found = await installed.async_find_bot(
+                enterprise_id=home.enterprise, team_id=home.team, is_enterprise_install=home.org_wide
+            )
             if found is None:
-                raise LookupError(f"the app is not installed in {team}")
+                raise LookupError(f"the app is not installed in {home.team}")
             return str(found.bot_token)
 
         bolt = AsyncApp(
@@ -131,40 +128,43 @@ async def _opened(
             **options,
         )
         purging = Purging(memory, service.listening, installed, settings.slack_grace_days)
-        workspaces = Workspaces(token, session, settings.slack_api, Notes(memory))
-        await workspaces.recall()
+        workspaces = Workspaces(token, session, settings.slack_api)
+        workspaces.expect(await explaining(installed.homes()))
         return bolt, workspaces, purging
     own = secrets.bot.get_secret_value()
 
-    async def only(team: str) -> str:
+    async def only(home: Home) -> str:
         return own
 
     workspaces = Workspaces(only, session, settings.slack_api)
-    team = await _team(workspaces, own)
+    home = await _home(workspaces, own)
     signing = secrets.signing.get_secret_value() if isinstance(secrets, OneWorkspace) else None
     for name in ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"):  # from these bolt would make stores of its own, in files
         os.environ.pop(name, None)
-    known = await workspaces.of(team)
+    known = await workspaces.of(home)
+    if not home.org_wide:
+        workspaces.only(home)
 
     async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
         """Return who we are: there is one workspace."""
         return AuthorizeResult(
-            enterprise_id=enterprise_id, team_id=team, bot_user_id=known.me, bot_id=known.bot, bot_token=own
+            enterprise_id=enterprise_id, team_id=team_id, bot_user_id=known.me, bot_id=known.bot, bot_token=own
         )
 
     bolt = AsyncApp(client=workspaces.client(None), signing_secret=signing, authorize=authorize, **options)
     return bolt, workspaces, Purging(memory, service.listening, None, settings.slack_grace_days)
 
 
-async def _nobody(team: str) -> str:
-    raise LookupError(team)
+async def _nobody(home: Home) -> str:
+    raise LookupError(home.team)
 
 
-async def _team(workspaces: Workspaces, token: str) -> str:
+async def _home(workspaces: Workspaces, token: str) -> Home:
     """Return the workspace of a token; asked until Slack answers. Raises Unconfigured where it refuses."""
     for pause in pauses():
         try:
-            return str((await workspaces.client(token).auth_test())["team_id"])
+            who = await workspaces.client(token).auth_test()
+            return Home(str(who["team_id"]), who.get("enterprise_id"), bool(who.get("is_enterprise_install")))
         except SlackApiError as error:
             _refuse(error, "SLACK_BOT_TOKEN", "install the app again and copy its Bot User OAuth Token")
             log.warning("Slack not reached yet", error=str(error.response.get("error")), again_in=round(pause, 1))

@@ -17,6 +17,7 @@ from bot.platforms.slack import blocks, intake, words
 from bot.platforms.slack.audience import place, scope
 from bot.platforms.slack.intake import Heard
 from bot.platforms.slack.outlet import Outlet
+from bot.platforms.slack.places import Places
 from bot.platforms.slack.workspaces import Workspace, Workspaces
 from bot.records import Incoming, Seen
 from bot.replies import Replies
@@ -47,8 +48,11 @@ class Origin:
 class Talks:
     """Conversations by place; one lives while something is to be answered in it."""
 
-    def __init__(self, workspaces: Workspaces, engine: Engine, service: Service, settings: Settings) -> None:
+    def __init__(
+        self, workspaces: Workspaces, engine: Engine, service: Service, settings: Settings, places: Places
+    ) -> None:
         self._workspaces = workspaces
+        self._places = places
         self._engine = engine
         self._settings = settings
         self._replies = Replies(engine, STYLE, service.limits, service.metrics)
@@ -97,7 +101,7 @@ class Talks:
         Raises LookupError where it is gone, SlackApiError, OSError, RedisError.
         """
         team = incoming.scope.tenant.removeprefix("slack:")
-        workspace = await self._workspaces.of(team)
+        workspace = await self._workspaces.at(team)
         channel, thread = place(incoming.scope.conversation)
         if thread is not None:
             found = await workspace.client.conversations_replies(
@@ -119,12 +123,17 @@ class Talks:
             return Asked(replace(incoming, scope=here), Origin(workspace, spoken))
         return Asked(await self.incoming(workspace, one), Origin(workspace, one))
 
+    async def leave(self, team: str) -> None:
+        """Answer nothing more in a workspace that the app is out of."""
+        await self._going_on.leave(f"{team}/")
+
     async def drain(self, seconds: float) -> None:
         """Wait for what is being answered, so many seconds at most, and stop the rest."""
         await self._going_on.drain(seconds)
 
     async def _answer(self, asked: Asked) -> None:
         origin, incoming = asked.origin, asked.incoming
+        incoming = replace(incoming, scope=await self._places.settled(origin.workspace, incoming.scope))
         if not incoming.context:
             incoming = replace(incoming, context=origin.seen)
         files = [file for one in (asked.origins or (origin,)) for file in one.heard.files]

@@ -1,25 +1,21 @@
 """Whose tokens a request takes: those of the workspace in which something happened."""
 
-import json
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.async_handler import AsyncRetryHandler
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.attachments import File
 from bot.errors import DeliveryError
-from bot.notes import Notes
 from bot.platforms.slack.outlet import Starts
 from bot.platforms.slack.people import People
+from bot.platforms.slack.tenants import Home
 
-NOTE = "slack-workspaces"
 TIMEOUT = 30  # seconds for one call
 PATIENCE = 2  # times that a call is made again which Slack asked us to slow down for
 
@@ -28,10 +24,12 @@ PATIENCE = 2  # times that a call is made again which Slack asked us to slow dow
 class Workspace:
     """One workspace, as the bot knows it. me: the bot's own user id; bot: the id of its messages.
 
+    home: through which installation it is served.
+
     client: for what may be asked again; sender: for what is posted, and must not be posted twice.
     """
 
-    team: str
+    home: Home
     me: str
     bot: str
     url: str
@@ -40,53 +38,68 @@ class Workspace:
     people: People
     starts: Starts
 
+    @property
+    def team(self) -> str:
+        """Its id."""
+        return self.home.team
 
-Token = Callable[[str], Awaitable[str]]  # the bot's token in a workspace; raises LookupError where it has none
+
+Token = Callable[[Home], Awaitable[str]]  # the bot's token in a workspace; raises LookupError where it has none
 
 
 class Workspaces:
     """The workspaces that the bot is in."""
 
-    def __init__(
-        self, token: Token, session: aiohttp.ClientSession, base_url: str | None = None, notes: Notes | None = None
-    ) -> None:
-        """base_url: another address of Slack's API, for tests. notes: where it is kept which workspaces there are."""
-        self._notes = notes
+    def __init__(self, token: Token, session: aiohttp.ClientSession, base_url: str | None = None) -> None:
+        """base_url: another address of Slack's API, for tests."""
         self._token = token
         self._session = session
         self._base_url = base_url
+        self._only: Home | None = None
+        self._homes: dict[str, Home] = {}
         self._known: dict[str, Workspace] = {}
 
     def known(self) -> list[Workspace]:
-        """Return those that are known by now."""
+        """Return those that have been heard of since the start."""
         return list(self._known.values())
 
-    async def of(self, team: str) -> Workspace:
+    def teams(self) -> list[str]:
+        """Return the ids of all that have the app, as far as that is known."""
+        return list(self._homes)
+
+    def only(self, home: Home) -> None:
+        """Serve this workspace alone: what people of others do in channels that are shared with them is done in it."""
+        self._only = home
+
+    def expect(self, homes: Iterable[Home]) -> None:
+        """Know of workspaces that have the app, though nothing was heard of them yet."""
+        self._homes.update((one.team, one) for one in homes)
+
+    async def of(self, home: Home) -> Workspace:
         """Return a workspace. Raises LookupError where the bot has no token for it, SlackApiError."""
-        token = await self._token(team)
-        known = self._known.get(team)
+        home = self._only or home
+        token = await self._token(home)
+        self._homes[home.team] = home
+        known = self._known.get(home.team)
         if known is not None and known.client.token == token:
             return known
         client, sender = self.client(token), self.client(token, again=False)
         who = await client.auth_test()
-        people, starts = (known.people, known.starts) if known is not None else (People(client, team), Starts())
-        self._known[team] = Workspace(team, who["user_id"], who["bot_id"], who["url"], client, sender, people, starts)
-        if known is None:
-            await self._note()
-        return self._known[team]
+        known = self._known.get(home.team)  # two may have asked
+        if known is not None and known.home.org_wide == home.org_wide:
+            people, starts = known.people, known.starts
+            people.client = client  # the older token is good for a while only
+        else:
+            people, starts = People(client, home), Starts()
+        found = Workspace(home, who["user_id"], who["bot_id"], who["url"], client, sender, people, starts)
+        self._known[home.team] = found
+        return found
 
-    async def recall(self) -> None:
-        """Know the workspaces again that an earlier process has served, as far as they still have the app."""
-        if self._notes is None:
-            return
-        for team in json.loads(await self._notes.read(NOTE, "") or "[]"):
-            with suppress(LookupError, SlackApiError, OSError, aiohttp.ClientError):
-                await self.of(team)
-
-    async def _note(self) -> None:
-        if self._notes is not None:
-            kept = json.loads(await self._notes.read(NOTE, "") or "[]")
-            await self._notes.write(NOTE, "", json.dumps(sorted({*kept, *self._known})))
+    async def at(self, team: str) -> Workspace:
+        """Return a workspace that is known by its id alone. Raises LookupError, SlackApiError."""
+        if team not in self._homes:
+            raise LookupError(f"the app is not known to be in {team}")
+        return await self.of(self._homes[team])
 
     async def respond(self, url: str, answer: dict[str, object]) -> None:
         """Answer by the address that came with what somebody did. Raises OSError, aiohttp.ClientError."""
@@ -112,9 +125,17 @@ class Workspaces:
         size, declared = int(told.get("size") or 0), str(told.get("mimetype") or "")
         return File(str(told.get("name") or "file"), size, declared, load)
 
-    def drop(self, team: str) -> None:
-        """Forget a workspace that has uninstalled the app."""
-        self._known.pop(team, None)
+    def drop(self, team: str | None, enterprise: str | None = None) -> list[str]:
+        """Forget a workspace that has uninstalled the app, and return its id.
+
+        team None: those of an organisation that had it for all of them.
+        """
+        homes = self._homes.values()
+        gone = [one.team for one in homes if team is None and one.org_wide and one.enterprise == enterprise]
+        for one in [team] if team is not None else gone:
+            self._homes.pop(one, None)
+            self._known.pop(one, None)
+        return [team] if team is not None else gone
 
     def client(self, token: str | None, *, again: bool = True) -> AsyncWebClient:
         """Return a client; again: a call that Slack has turned down for its rate is made again.
