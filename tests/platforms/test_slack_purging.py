@@ -143,7 +143,7 @@ async def test_an_organisation_leaves_with_all_its_workspaces(place):
 async def test_an_organisation_takes_the_app_out_of_one_workspace(place):
     await place.install(None, "E1", is_enterprise_install=True)
     purging = place.purging()
-    await purging.left(["T1"])
+    await purging.left("E1", ["T1"])
     assert (await place.days_left("T1"), await place.days_left("T2")) == (30, None)
     assert await place.store.async_find_bot(enterprise_id="E1", team_id=None) is not None
     await purging.here("T1")

@@ -21,7 +21,10 @@ class Token:
 
 @dataclass(eq=False)
 class Install:
-    """The app in one workspace, with its bot user there; `scopes` of None are all."""
+    """The app in a workspace, with its bot user there; `scopes` of None are all.
+
+    org_wide: an organisation has it for its workspaces, of which `team` is one; granted are those that it was let into.
+    """
 
     team: Team
     bot: Person
@@ -30,6 +33,13 @@ class Install:
     tokens: list[Token] = field(default_factory=list)
     refresh: str = ""
     gone: bool = False
+    org_wide: bool = False
+    granted: list[Team] = field(default_factory=list)
+
+    @property
+    def teams(self) -> list[Team]:
+        """The workspaces that it serves."""
+        return self.granted if self.org_wide else [self.team]
 
     @property
     def token(self) -> str:
@@ -63,7 +73,7 @@ class App:
 
     def at(self, team: Team) -> Install | None:
         """Return the installation in a workspace, if there is one now."""
-        return next((one for one in self.installs if one.team is team and not one.gone), None)
+        return next((one for one in self.installs if team in one.teams and not one.gone), None)
 
     def add(self, install: Install) -> Install:
         self.installs.append(install)
@@ -153,7 +163,8 @@ class App:
         token, team = install.tokens[-1], install.team
         granted: Json = {"app_id": self.id, "access_token": token.text, "token_type": "bot"}
         granted |= {"scope": ",".join(sorted(install.scopes or ())), "bot_user_id": install.bot.id}
-        granted |= {"team": {"id": team.id, "name": team.name}, "is_enterprise_install": False}
+        one = None if install.org_wide else {"id": team.id, "name": team.name}
+        granted |= {"team": one, "is_enterprise_install": install.org_wide}
         granted |= {"enterprise": {"id": team.enterprise, "name": "Enterprise"} if team.enterprise else None}
         granted |= {"authed_user": {"id": install.by.id}}
         if token.expires is not None:

@@ -34,7 +34,7 @@ class Interactions:
             "command": command,
             "text": text,
             "api_app_id": self.world.app.id,
-            "is_enterprise_install": "false",
+            "is_enterprise_install": "true" if self._org_wide(person) else "false",
         }
         if person.team.enterprise:
             body |= {"enterprise_id": person.team.enterprise, "enterprise_name": "Enterprise"}
@@ -93,6 +93,10 @@ class Interactions:
         body = {"type": "view_closed", "view": self._shown(view), "is_cleared": False}
         return self._begin(INTERACTION, body, person, None, view, "")
 
+    def _org_wide(self, person: Person) -> bool:
+        install = self.world.app.at(person.team)
+        return install is not None and install.org_wide
+
     def _begin(
         self, kind: str, body: Json, person: Person, channel: Channel | None, source: Message | View | None, via: str
     ) -> Interaction:
@@ -100,7 +104,8 @@ class Interactions:
         if kind == INTERACTION:
             team = {"id": person.team.id, "domain": person.team.domain}
             body |= {"team": team, "user": {"id": person.id, "name": person.name, "team_id": person.team.id}}
-            body |= {"token": "verification", "is_enterprise_install": False, "enterprise": None}
+            within = {"id": person.team.enterprise, "name": "Enterprise"} if person.team.enterprise else None
+            body |= {"token": "verification", "is_enterprise_install": self._org_wide(person), "enterprise": within}
             body |= {"action_ts": self.world.ids.ts()} if body["type"] in ("message_action", "shortcut") else {}
         if body.get("type") != "view_closed":
             body["trigger_id"] = self.views.trigger(person)

@@ -29,7 +29,9 @@ class PeopleMethods:
         install, team = call.install, call.install.team
         who: Json = {"url": f"https://{team.domain}.slack.com/", "team": team.name, "team_id": team.id}
         who |= {"user": install.bot.name, "user_id": install.bot.id, "bot_id": install.bot.bot_id}
-        who |= {"is_enterprise_install": False}
+        who |= {"is_enterprise_install": install.org_wide}
+        if install.org_wide:
+            who |= {"team_id": team.enterprise, "team": "Enterprise", "url": "https://enterprise.enterprise.slack.com/"}
         return who | ({"enterprise_id": team.enterprise} if team.enterprise else {})
 
     def revoke(self, call: Call) -> Json:
@@ -55,10 +57,11 @@ class PeopleMethods:
         if person is None:
             raise Refused("user_not_found")
         stranger = self.world.is_stranger(person, call.install)
-        return {"user": payloads.user(person, seen_from=call.install.team, stranger=stranger)}
+        near = person.team if person.team in call.install.teams else call.install.team
+        return {"user": payloads.user(person, seen_from=near, stranger=stranger)}
 
     def list(self, call: Call) -> Json:
-        team = call.install.team
+        team = self.world.named(call.install, call.args.get("team_id"))
         people, cursor = page([one for one in self.world.people.values() if one.team is team], call)
         members = [payloads.user(person, seen_from=team) for person in people]
         return {"members": members, "response_metadata": {"next_cursor": cursor}}

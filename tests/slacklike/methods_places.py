@@ -111,7 +111,9 @@ class PlaceMethods:
             if kind not in FAMILY:
                 raise Refused("invalid_types")
             call.need(f"{FAMILY[Kind(kind)]}:read")
-        found = [one for one in self.world.channels.values() if one.kind in kinds and not one.deleted and wanted(one)]
+        team = self.world.named(call.install, call.args.get("team_id"))
+        there = [one for one in self.world.channels.values() if team in (one.team, *one.shared_with)]
+        found = [one for one in there if one.kind in kinds and not one.deleted and wanted(one)]
         if call.flag("exclude_archived"):
             found = [one for one in found if not one.archived]
         listed, cursor = page(found, call)

@@ -25,6 +25,9 @@ def user(person: Person, *, seen_from: Team, stranger: bool = False) -> Json:
     }
     if person.deleted:
         return data
+    if person.team.enterprise:
+        user = {"id": person.id, "enterprise_id": person.team.enterprise, "teams": [person.team.id]}
+        data |= {"enterprise_user": user, "enterprise_id": person.team.enterprise}
     if person.team is not seen_from:
         return data | {"is_stranger": stranger, "tz": "Europe/London", "real_name": person.name.title()}
     return data | {
@@ -55,6 +58,7 @@ def channel(one: Channel, me: Person) -> Json:
         other = next(person for person in one.members.values() if person.id != me.id)
         return data | {"user": other.id, "is_user_deleted": other.deleted, "is_open": True}
     foreign = [connected.id for connected in one.shared_with]
+    within = [bool(one.team.enterprise) and one.team.enterprise == other.enterprise for other in one.shared_with]
     return data | {
         "name": one.name,
         "name_normalized": one.name,
@@ -64,7 +68,8 @@ def channel(one: Channel, me: Person) -> Json:
         "is_private": one.kind != Kind.PUBLIC,
         "is_general": False,
         "is_shared": bool(foreign),
-        "is_ext_shared": bool(foreign),
+        "is_ext_shared": not all(within),
+        "is_org_shared": any(within),
         "is_pending_ext_shared": False,
         "is_member": me.id in one.members,
         "shared_team_ids": [one.team.id, *foreign],

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.slacklike import payloads
+from tests.slacklike.installs import Install
 from tests.slacklike.records import Channel, Guest, Json, Kind, Person, Team
 from tests.slacklike.talk import Talk
 from tests.slacklike.world import World
@@ -85,19 +86,37 @@ class Places:
         person.guest = person.guest if guest is None else guest
         person.deleted = person.deleted if deleted is None else deleted
         for install in [one for one in self.world.app.installs if not one.gone]:
-            if person.team is install.team:
-                event = {"type": "user_change", "user": payloads.user(person, seen_from=install.team)}
+            if person.team in install.teams:
+                event = {"type": "user_change", "user": payloads.user(person, seen_from=person.team)}
                 event |= {"event_ts": self.world.ids.ts()}
-                self.world.tell_in(install, event, "user_change")
+                self.world.tell_in(install, event, "user_change", team=person.team)
 
-    def uninstall(self, team: Team) -> None:
-        """Take the app out of a workspace: its tokens are worthless, and it is told so."""
+    def grant(self, install: Install, team: Team) -> None:
+        """Let an organisation's app into one of its workspaces."""
+        install.granted.append(team)
+        self._access(install, "team_access_granted", team)
+
+    def withdraw(self, install: Install, team: Team) -> None:
+        """Take an organisation's app out of one of its workspaces."""
+        self._access(install, "team_access_revoked", team)
+        install.granted.remove(team)
+        for channel in self.world.channels.values():
+            if channel.team is team:
+                channel.members.pop(install.bot.id, None)
+
+    def _access(self, install: Install, name: str, team: Team) -> None:
+        event = {"type": name, "team_ids": [team.id], "event_ts": self.world.ids.ts()}
+        self.world.tell_in(install, event, name, team=team)
+
+    def uninstall(self, team: Team, *, uninstalled_first: bool = False) -> None:
+        """Take the app out of a workspace: its tokens are worthless, and it is told so, in either order."""
         install = self.world.app.at(team)
         if install is None:
             raise LookupError(f"the app is not in {team.name}")
         self.world.app.revoke(install, "account_inactive")
         revoked = {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [install.bot.id]}}
-        for event in (revoked, {"type": "app_uninstalled"}):
+        events = [revoked, {"type": "app_uninstalled"}]
+        for event in reversed(events) if uninstalled_first else events:
             self.world.tell_in(install, event | {"event_ts": self.world.ids.ts()}, str(event["type"]))
         install.gone = True
         for channel in self.world.channels.values():

@@ -76,6 +76,7 @@ class SlackLike:
         self.share, self.unshare, self.rename = places.share, places.unshare, places.rename
         self.archive, self.unarchive, self.remove = places.archive, places.unarchive, places.remove
         self.become, self.uninstall = places.become, places.uninstall
+        self.grant, self.withdraw = places.grant, places.withdraw
         self.slash, self.press, self.submit = interactions.slash, interactions.press, interactions.submit
         self.shortcut, self.global_shortcut = interactions.shortcut, interactions.global_shortcut
         self.close_modal = interactions.close
@@ -145,14 +146,17 @@ class SlackLike:
             raise ValueError(f"{url} did not answer with the challenge")
         self.deliveries.outlet = self.http_mode
 
-    def authorize(self, url: str, person: Person) -> str:
-        """Let a person allow the app at the address of the authorize page; return where Slack sends them then."""
+    def authorize(self, url: str, person: Person, *, org_wide: bool = False) -> str:
+        """Let a person allow the app at the address of the authorize page; return where Slack sends them then.
+
+        org_wide: for all of their organisation, which has to grant it to workspaces then.
+        """
         asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
         if asked.get("client_id") != self.app.client_id:
             raise ValueError("invalid client_id")
         scopes = frozenset(asked.get("scope", "").split(",")) - {""}
         redirect = asked.get("redirect_uri") or self.rules.redirect_uri
-        install = self.world.prepared(person.team, person, scopes)
+        install = self.world.prepared(person.team, person, scopes, org_wide=org_wide)
         return f"{redirect}?{urlencode({'code': self.app.allow(install, redirect), 'state': asked.get('state', '')})}"
 
     def refuse(self, url: str) -> str:

@@ -38,15 +38,21 @@ class World:
         """Install the app in a workspace, as its owner does by hand."""
         return self.app.add(self.prepared(team, by))
 
-    def prepared(self, team: Team, by: Person | None = None, scopes: frozenset[str] | None = None) -> Install:
-        """Return an installation that becomes real when its token is issued; the bot user stays the same."""
+    def prepared(
+        self, team: Team, by: Person | None = None, scopes: frozenset[str] | None = None, *, org_wide: bool = False
+    ) -> Install:
+        """Return an installation that becomes real when its token is issued; the bot user stays the same.
+
+        org_wide: it is the organisation's, and serves no workspace until it is granted to some.
+        """
         present = self.app.at(team)
         if present is not None:
             present.scopes = scopes or present.scopes
             return present
         before = [one.bot for one in self.app.installs if one.team is team]
         bot = before[-1] if before else self.person("lorebot", team=team, bot=True)
-        return Install(team, bot, by or self.person(f"owner-of-{team.domain}", team=team, admin=True), scopes)
+        owner = by or self.person(f"owner-of-{team.domain}", team=team, admin=True)
+        return Install(team, bot, owner, scopes, org_wide=org_wide)
 
     def person(
         self,
@@ -137,7 +143,7 @@ class World:
     def is_stranger(self, person: Person, install: Install) -> bool:
         """Whether somebody of another workspace shares no conversation with the app."""
         shared = (one for one in self.channels.values() if install.bot.id in one.members)
-        return person.team is not install.team and not any(person.id in one.members for one in shared)
+        return person.team not in install.teams and not any(person.id in one.members for one in shared)
 
     def shown(self, message: Message, *, metadata: bool = True) -> Json:
         return payloads.message(message, self.app.id, self.address, metadata=metadata)
@@ -155,23 +161,28 @@ class World:
         install = self.hearing(channel, members_only=members_only)
         if install is None:
             return None
-        return self.tell_in(install, event, name, shared=bool(channel.shared_with))
+        team = next(one for one in (channel.team, *channel.shared_with) if one in install.teams)
+        shared = any(one.enterprise != team.enterprise or not one.enterprise for one in channel.shared_with)
+        return self.tell_in(install, event, name, shared=shared, team=team)
 
-    def tell_in(self, install: Install, event: Json, name: str, *, shared: bool = False) -> Delivery | None:
+    def tell_in(
+        self, install: Install, event: Json, name: str, *, shared: bool = False, team: Team | None = None
+    ) -> Delivery | None:
         """Tell the app of something in a workspace, if it subscribed to that."""
         if self.rules.events is not None and name not in self.rules.events:
             return None
-        return self.deliveries.send(EVENT, self._envelope(install, event, shared=shared))
+        return self.deliveries.send(EVENT, self._envelope(install, team or install.team, event, shared=shared))
 
-    def _envelope(self, install: Install, event: Json, *, shared: bool) -> Json:
-        authorization: Json = {"enterprise_id": install.team.enterprise, "team_id": install.team.id}
-        authorization |= {"user_id": install.bot.id, "is_bot": True, "is_enterprise_install": False}
+    def _envelope(self, install: Install, team: Team, event: Json, *, shared: bool) -> Json:
+        """Return an event as Slack sends it: of its installations just one is named."""
+        authorization: Json = {"enterprise_id": team.enterprise, "team_id": team.id}
+        authorization |= {"user_id": install.bot.id, "is_bot": True, "is_enterprise_install": install.org_wide}
         return {
             "token": "verification",
-            "team_id": install.team.id,
-            "enterprise_id": install.team.enterprise,
-            "context_team_id": install.team.id,
-            "context_enterprise_id": install.team.enterprise,
+            "team_id": team.id,
+            "enterprise_id": team.enterprise,
+            "context_team_id": team.id,
+            "context_enterprise_id": team.enterprise,
             "api_app_id": self.app.id,
             "event": event,
             "type": "event_callback",
@@ -181,6 +192,17 @@ class World:
             "is_ext_shared_channel": shared,
             "event_context": f"4-{self.ids.next('ec')}",
         }
+
+    def named(self, install: Install, team_id: object) -> Team:
+        """Return the workspace that a list is asked of; the token of an organisation does not tell which."""
+        if not install.org_wide:
+            return install.team
+        if not team_id:
+            raise Refused("missing_argument")
+        team = next((one for one in install.teams if one.id == team_id), None)
+        if team is None:
+            raise Refused("team_access_not_granted")
+        return team
 
     def members_of(self, ids: Iterable[str]) -> list[Person]:
         """Return people by their ids, else user_not_found."""
@@ -194,4 +216,4 @@ def sees(install: Install, channel: Channel) -> bool:
     """Whether an app knows of a conversation: it is in it, or it is public in its workspace."""
     if install.bot.id in channel.members:
         return True
-    return channel.kind == Kind.PUBLIC and install.team in (channel.team, *channel.shared_with)
+    return channel.kind == Kind.PUBLIC and any(one in install.teams for one in (channel.team, *channel.shared_with))

@@ -98,11 +98,13 @@ class SlackApp:
 
     # Messages
 
-    async def _on_message(self, event: Json, context: Json) -> None:
+    async def _on_message(self, event: Json, body: Json, context: Json) -> None:
         """Hear, hear anew or forget a message."""
         workspace = await self._floor.workspace(context)
         if workspace is None or self._ending:
             return
+        if body.get("is_ext_shared_channel"):
+            workspace = await self._floor.sharing.asked(workspace, event)
         lock = self._orders.setdefault(f"{workspace.team}/{event['channel']}", asyncio.Lock())
         async with lock:  # what is said first is heard first
             match event.get("subtype"):
@@ -111,9 +113,11 @@ class SlackApp:
                 case "message_deleted":
                     await self._deleted(workspace, event)
                 case "channel_convert_to_private":
-                    await self.places.closed(workspace, str(event["channel"]))
+                    for one in await self._floor.sharing.beside(workspace, event["channel"]):
+                        await self.places.closed(one, event["channel"])
                 case "channel_convert_to_public":
-                    await self.places.moved(workspace, str(event["channel"]))
+                    for one in await self._floor.sharing.beside(workspace, event["channel"]):
+                        await self.places.moved(one, event["channel"])
                 case _:
                     try:
                         await self._hear(workspace, event)
@@ -245,7 +249,8 @@ class SlackApp:
             await self.places.closed(workspace, str(event["old_channel_id"]))
             await self.places.moved(workspace, str(event["new_channel_id"]))
             return
-        await self.places.moved(workspace, str(event["channel"]))
+        for one in await self._floor.sharing.beside(workspace, str(event["channel"])):
+            await self.places.moved(one, str(event["channel"]))
 
     async def _on_came(self, event: Json, context: Json) -> None:
         """Take in that somebody came into a channel or left it; where it is the bot itself, what it is is asked."""
@@ -253,18 +258,23 @@ class SlackApp:
         if workspace is None:
             return
         channel, person = str(event["channel"]), str(event["user"])
-        workspace.people.came(channel, person)
-        if person == workspace.me:
-            left = event["type"] == "member_left_channel"
-            await (self.places.left if left else self.places.moved)(workspace, channel)
+        left = event["type"] == "member_left_channel"
+        for one in await self._floor.sharing.beside(workspace, channel, person):
+            one.people.came(channel, person)
+            if person == one.me:
+                await (self.places.left if left else self.places.moved)(one, channel)
 
     async def _on_gone(self, event: Json, context: Json) -> None:
         """Forget a channel that is gone, and close one that the bot is out of."""
         workspace = await self._floor.workspace(context)
         if workspace is None:
             return
-        gone = event["type"].endswith("deleted")
-        await (self.places.deleted if gone else self.places.left)(workspace, str(event["channel"]))
+        channel = str(event["channel"])
+        if event["type"].endswith("left"):
+            await self.places.left(workspace, channel)
+            return
+        for one in await self._floor.sharing.beside(workspace, channel):
+            await self.places.deleted(one, channel)
 
     async def _on_uninstalled(self, body: Json, context: Json) -> None:
         """Let go of a workspace that has uninstalled the app: of its tokens at once, of its memory after a while."""

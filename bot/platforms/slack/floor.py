@@ -12,6 +12,7 @@ from bot.engine import Engine
 from bot.platforms.slack.desk import Desk, Place
 from bot.platforms.slack.places import Places
 from bot.platforms.slack.purging import Purging
+from bot.platforms.slack.sharing import Sharing
 from bot.platforms.slack.talks import Talks
 from bot.platforms.slack.tenants import Home, tenant
 from bot.platforms.slack.workspaces import Workspace, Workspaces
@@ -42,6 +43,7 @@ class Floor:
 
     def __init__(self, rooms: Rooms) -> None:
         self.rooms, self.service = rooms, rooms.service
+        self.sharing = Sharing(rooms.workspaces)
         self.places = Places(rooms.memory, rooms.service.listening)
         self.talks = Talks(rooms.workspaces, rooms.engine, rooms.service, rooms.settings, self.places)
         self.desk = Desk(rooms.engine, rooms.memory, rooms.service, self.talks, rooms.settings, self.places)

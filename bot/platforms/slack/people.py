@@ -43,13 +43,14 @@ class Person:
 class Channel:
     """A conversation of Slack's. kind: public, private, group (a direct message of several) or direct.
 
-    outsiders: whether some of its readers are, or may be, as far as that is known.
+    outsiders: whether some of its readers are, or may be, as far as that is known. member: whether the bot is in it.
     """
 
     id: str
     kind: str
     name: str = ""
     outsiders: bool = False
+    member: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,8 @@ class People:
 
     def told(self, info: Mapping[str, Any]) -> Channel:
         """Return what a channel is, as Slack tells it in a list: of its readers that tells next to nothing."""
-        return Channel(str(info["id"]), _kind(info), str(info.get("name") or ""), any(info.get(one) for one in SHARED))
+        shared, member = any(info.get(one) for one in SHARED), bool(info.get("is_member", True))
+        return Channel(str(info["id"]), _kind(info), str(info.get("name") or ""), shared, member)
 
     def name(self, id_: str) -> str:
         """Return somebody's name, as far as it is known."""
@@ -189,16 +191,18 @@ class People:
 
 
 def _person(user: Mapping[str, Any], team: str) -> Person:
-    """Return a person as one workspace sees them: who isn't known to be a member of it is an outsider."""
+    """Return a person as one workspace sees them: who isn't known to be a member of it is an outsider.
+
+    Bots are none: an organisation's is in several workspaces, and another team's is where that team is.
+    """
     profile = user.get("profile") or {}
     name = profile.get("display_name") or profile.get("real_name") or user.get("real_name") or user.get("name")
     teams = (user.get("enterprise_user") or {}).get("teams") or ()
     member = user.get("team_id") == team or team in teams
     guest = user.get("is_restricted") or user.get("is_ultra_restricted") or user.get("is_stranger")
     admin = member and (user.get("is_admin") or user.get("is_owner") or user.get("is_primary_owner"))
-    return Person(
-        str(user["id"]), name or str(user["id"]), bool(guest or not member), bool(user.get("is_bot")), bool(admin)
-    )
+    id_, bot = str(user["id"]), bool(user.get("is_bot"))
+    return Person(id_, name or id_, not bot and bool(guest or not member), bot, bool(admin))
 
 
 def _next(page: Any) -> str:

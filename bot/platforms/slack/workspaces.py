@@ -1,6 +1,6 @@
 """Whose tokens a request takes: those of the workspace in which something happened."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -58,6 +58,7 @@ class Workspaces:
         self._only: Home | None = None
         self._homes: dict[str, Home] = {}
         self._known: dict[str, Workspace] = {}
+        self._bots: dict[str, Home] = {}  # by the bot's user id
 
     def known(self) -> list[Workspace]:
         """Return those that have been heard of since the start."""
@@ -71,9 +72,14 @@ class Workspaces:
         """Serve this workspace alone: what people of others do in channels that are shared with them is done in it."""
         self._only = home
 
-    def expect(self, homes: Iterable[Home]) -> None:
-        """Know of workspaces that have the app, though nothing was heard of them yet."""
+    def expect(self, homes: Mapping[Home, str | None]) -> None:
+        """Know of workspaces that have the app, and of the bot's user id in each, before they are heard of."""
         self._homes.update((one.team, one) for one in homes)
+        self._bots.update((bot, one) for one, bot in homes.items() if bot is not None)
+
+    def whose(self, person: str) -> Home | None:
+        """Return the workspace whose bot somebody is."""
+        return self._bots.get(person)
 
     async def of(self, home: Home) -> Workspace:
         """Return a workspace. Raises LookupError where the bot has no token for it, SlackApiError."""
@@ -93,6 +99,7 @@ class Workspaces:
             people, starts = People(client, home), Starts()
         found = Workspace(home, who["user_id"], who["bot_id"], who["url"], client, sender, people, starts)
         self._known[home.team] = found
+        self._bots[found.me] = home
         return found
 
     async def at(self, team: str) -> Workspace:
