@@ -1,19 +1,24 @@
 """The unmodified `lorebot slack` in a process, between a small Slack, a small OpenAI and an embedded Redis."""
 
 import asyncio
+import json
 import signal
 import tempfile
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from memory import connect
+from memory.keys import Keys
 from tests.openai_like import OpenAILike
 from tests.platforms.conftest import Home
 from tests.slacklike.records import Guest
 from tests.slacklike.server import SlackLike
+from tests.waiting import until_it
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -301,6 +306,41 @@ async def test_a_channel_that_was_made_private_while_the_app_was_away_is_closed_
     ask(app, office.lounge, office.bob, "Where is the funeral?")
     await app.final(office.lounge, "No idea.")
     assert "Lima" not in app.openai.prompts[-1]
+
+
+async def test_what_was_asked_while_the_app_was_away_for_long_is_answered_once_by_the_next(app, office):
+    """Complaint: replies lost on restart."""
+    dm = app.server.dm(office.bob)
+    first = ask(app, office.general, office.ada, "My dog is called Rex.")
+    app.server.say(dm, office.bob, "Hello.")
+    await app.final(office.general, "Rex!")
+    await app.final(dm, "Rex!")
+    note = Keys().note("slack-here", app.server.home.id)
+    async with aclosing(connect.client(f"unix://{app.home.server.socket}")) as client:
+        await until_it(lambda: _noted(client, note, dm.id, first.ts))
+        await app.kill()
+        long_ago = json.loads(await client.get(note)) | {"at": time.time() - 600}
+        await client.set(note, json.dumps(long_ago))
+        app.openai.answer = lambda prompt: "Late!"
+        app.server.say(dm, office.bob, "Are you there?")
+        app.server.say(office.general, office.ada, "and now?", thread=first)
+        ask(app, office.general, office.bob, "And me?")
+        app.server.say(office.general, office.bob, "nobody asked you")
+        await app.start()
+        await app.server.replied(dm, 2)
+        await app.server.replied(office.general, 3)
+        await until_it(lambda: _here(client, note))
+    late = [one.text for one in (*app.server.said(dm), *app.server.said(office.general))]
+    assert (late.count("Late!"), late.count("Rex!")) == (3, 2)
+
+
+async def _here(client, note: str) -> bool:
+    return json.loads(await client.get(note))["at"] > time.time() - 60
+
+
+async def _noted(client, note: str, channel: str, thread: str) -> bool:
+    talked = json.loads(await client.get(note) or "{}").get("talked", ())
+    return {channel, thread} <= {id_ for one in talked for id_ in one}
 
 
 async def test_two_processes_behind_one_app_answer_each_message_once(app, office):

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from bot import grace
-from memory import connect
+from memory import connect, conversations
 from memory.keys import Keys
 from tests.platforms.test_slack import Online
 from tests.platforms.test_slack_http import installed, launched, listening
@@ -189,6 +189,7 @@ async def test_a_channel_that_it_was_put_out_of_is_closed_and_quiet_until_it_is_
     assert "Osaka" not in await firm.recalled(firm.lounge, firm.bob, "Where was the wedding?")
     app.server.make_public(firm.general, firm.ada)
     await heard(app)
+    await conversations.retag(redis, KEYS.tenant(firm.tenant))  # as upkeep does, every half a minute
     assert "Osaka" in await firm.recalled(firm.lounge, firm.bob, "Where exactly is the wedding?")
 
 

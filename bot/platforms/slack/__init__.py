@@ -8,7 +8,11 @@ floor.py          what both stand on
 intake.py         which messages are addressed to the bot, and what a person there would see
 words.py          Slack's texts as people read them, and back
 people.py         who people and channels are, as far as it matters who reads what
+kept.py           what was asked of Slack, for a while
 audience.py       who can read a channel
+places.py         channels as they come, change and go, as memory is told of them
+sharing.py        which workspace is asked, where several share a channel
+missed.py         what was said while the bot was away
 talks.py          the conversations that are going on
 outlet.py         where a reply goes: streamed where Slack can, else posted and updated
 desk.py           what commands, shortcuts, buttons and the App Home do

@@ -16,14 +16,16 @@ from slack_sdk.errors import SlackApiError
 
 from bot import admission
 from bot.conversation import Asked
+from bot.notes import Notes
 from bot.notices import BUSY
 from bot.platforms.slack import intake, past, slashes, words
 from bot.platforms.slack.actions import Actions
-from bot.platforms.slack.audience import scope
+from bot.platforms.slack.audience import place, scope
 from bot.platforms.slack.desk import Place
 from bot.platforms.slack.floor import Floor, Rooms
 from bot.platforms.slack.intake import Heard, Screens
 from bot.platforms.slack.manifest import PROMPTS
+from bot.platforms.slack.missed import Missed
 from bot.platforms.slack.people import Channel
 from bot.platforms.slack.places import Places
 from bot.platforms.slack.talks import Origin, Talks
@@ -57,6 +59,7 @@ class SlackApp:
         self._came: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         self._orders: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._ending = False
+        self.missed = Missed(Notes(rooms.memory), self._floor.places, self._hear_late)
         self._register(bolt)
 
     @property
@@ -105,8 +108,7 @@ class SlackApp:
             return
         if body.get("is_ext_shared_channel"):
             workspace = await self._floor.sharing.asked(workspace, event)
-        lock = self._orders.setdefault(f"{workspace.team}/{event['channel']}", asyncio.Lock())
-        async with lock:  # what is said first is heard first
+        async with self._order(workspace, str(event["channel"])):  # what is said first is heard first
             match event.get("subtype"):
                 case "message_changed":
                     await self._changed(workspace, event)
@@ -119,11 +121,24 @@ class SlackApp:
                     for one in await self._floor.sharing.beside(workspace, event["channel"]):
                         await self.places.moved(one, event["channel"])
                 case _:
-                    try:
-                        await self._hear(workspace, event)
-                    except BaseException:  # Slack will send it again
-                        self._came.pop((workspace.team, str(event["channel"]), str(event.get("ts"))), None)
-                        raise
+                    await self._hear_once(workspace, event)
+
+    def _order(self, workspace: Workspace, channel: str) -> asyncio.Lock:
+        return self._orders.setdefault(f"{workspace.team}/{channel}", asyncio.Lock())
+
+    async def _hear_late(self, workspace: Workspace, event: Json) -> None:
+        """Hear a message that Slack may not have told us of; a command that was carried out is not to be so again."""
+        if words.without(str(event.get("text") or ""), workspace.me).startswith("!"):
+            return
+        async with self._order(workspace, event["channel"]):
+            await self._hear_once(workspace, event)
+
+    async def _hear_once(self, workspace: Workspace, event: Json) -> None:
+        try:
+            await self._hear(workspace, event)
+        except BaseException:  # Slack will send it again
+            self._came.pop((workspace.team, str(event["channel"]), str(event.get("ts"))), None)
+            raise
 
     async def _hear(self, workspace: Workspace, event: Json) -> None:
         """Take in a message that is addressed to the bot."""
@@ -142,6 +157,7 @@ class SlackApp:
         joins = self._floor.service.listening.channels.of(whole).joins
         in_thread = one.thread is not None and await self._in_thread(here)
         addressed = intake.addressed(one, workspace.me, channel, joins=joins, in_thread=in_thread)
+        self.missed.heard(one.channel, place(here.conversation)[1] if addressed else None)
         seen = self._screens.before(workspace.team, one)
         self._screens.add(workspace.team, one, Seen(person.name, words.read(one.text, workspace.people.name), one.ts))
         if not addressed:

@@ -20,7 +20,6 @@ from memory.scope import Scope
 log = structlog.get_logger()
 
 PAGE = 200
-AT_ONCE = 4  # workspaces whose channels are asked for at the same time
 HIDDEN = frozenset({"channel_not_found", "not_in_channel", "team_not_found", "team_access_not_granted"})
 
 
@@ -83,16 +82,6 @@ class Places:
             office.told = None
             log.warning("audiences not told", team=workspace.team, error=type(error).__name__)
         return False
-
-    async def ready_all(self, workspaces: Iterable[Workspace]) -> None:
-        """Let memory know who reads the channels of workspaces, some at a time; who asks there first goes first."""
-        few = asyncio.Semaphore(AT_ONCE)
-
-        async def one(workspace: Workspace) -> None:
-            async with few:
-                await self.ready(workspace, 600.0)
-
-        await asyncio.gather(*(one(workspace) for workspace in workspaces))
 
     def away(self, team: str) -> None:
         """Take in that a workspace was not listened to for a while, or has gone: anything may have changed there."""

@@ -80,6 +80,8 @@ async def serve(
             line = await stack.enter_async_context(_socket(bolt, secrets, workspaces, settings))
         else:
             line = await stack.enter_async_context(_http(bolt, settings, health))
+        if not isinstance(secrets, ManyWorkspaces):
+            work += [asyncio.create_task(app.missed.run(one, line.trouble)) for one in workspaces.known()]
         health.check("slack", line)
         service.metrics.serves("slack", line.sockets, lambda: len(app.talks))
         log.info("online", workspaces=workspaces.teams())

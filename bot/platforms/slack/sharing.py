@@ -37,7 +37,7 @@ class Sharing:
         if found is None:
             return workspace
         _note(self._threads, (channel, thread), found.team)
-        _note(self._channels, channel, {*self._channels.get(channel, ()), found.team})
+        _note(self._channels, channel, {*self._channels.get(channel, ()), workspace.team, found.team})
         return found
 
     async def beside(self, workspace: Workspace, channel: str, person: str = "") -> list[Workspace]:
