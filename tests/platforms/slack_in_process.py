@@ -38,7 +38,10 @@ from tests.slacklike.server import SlackLike
 
 
 class Office:
-    """The app, which can begin a new life at any time; asleep it hears nothing, and nothing is sent again."""
+    """The app, which can begin a new life at any time; asleep it hears nothing, and nothing is sent again.
+
+    What people say goes to the app by `incoming` and `scope` alone: nothing is answered here.
+    """
 
     def __init__(self, server: SlackLike, memory: Memory, engine: Engine, service: Service, session: object) -> None:
         self.server, self.memory = server, memory
@@ -75,7 +78,8 @@ class Office:
 
     async def deliver(self, delivery: Delivery, attempt: Attempt) -> str:
         """Take what Slack tells."""
-        if not self.asleep:
+        said = delivery.name == "message" and not delivery.subtype
+        if not self.asleep and not said:
             answered = await self.bolt.async_dispatch(AsyncBoltRequest(mode="socket_mode", body=delivery.body))
             if answered.status != 200:
                 return "http_error"
@@ -93,7 +97,9 @@ class Office:
         """Return a message as the engine takes it."""
         one = intake.heard(self.server.world.shown(message) | {"channel": message.channel.id})
         assert one is not None
-        return await self.app.talks.incoming(await self.workspace(message.channel.team), one)
+        workspace = await self.workspace(message.channel.team)
+        await self.places.met(workspace, await workspace.people.channel(one.channel))
+        return await self.app.talks.incoming(workspace, one)
 
     async def scope(self, message: Message) -> Scope:
         """Return the scope by which a message's answer recalls."""

@@ -14,6 +14,7 @@ from bot.errors import SettingsError
 from bot.platforms.slack.installations import Installations
 from bot.platforms.slack.refreshing import FreshInstallations
 from bot.platforms.slack.states import States
+from bot.platforms.slack.tenants import Home
 from bot.registry.secrets import new_secret
 from memory import connect
 from memory.batch import Batch
@@ -84,6 +85,23 @@ async def everything(client, keys) -> bytes:
             inside = await client.get(key)
         found += key + b" " + inside + b"\n"
     return found
+
+
+async def test_which_workspaces_have_it_is_known_from_what_is_kept_and_not_after_they_have_left(store, client, keys):
+    await store.async_save(installed())
+    await store.async_save(installed(team_id=None, enterprise_id="E0GLOBE", is_enterprise_install=True))
+    await Installations(client, keys, SECRET, "999.1").async_save(installed(team_id="T0OTHER"))
+    for team in ("T0EAST", "T0WEST"):
+        await store.heard_of("E0GLOBE", team)
+    library, east, west = (
+        Home("T0LIBRARY", "E0HOUSES"),
+        Home("T0EAST", "E0GLOBE", True),
+        Home("T0WEST", "E0GLOBE", True),
+    )
+    assert await store.homes() == dict.fromkeys((library, east, west), "UBOT")
+    await store.left("E0GLOBE", ["T0WEST"])
+    await store.async_delete_all(**T1)
+    assert await store.homes() == {east: "UBOT"}
 
 
 async def test_what_was_installed_is_found_again(store):
