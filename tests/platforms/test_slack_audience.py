@@ -167,7 +167,7 @@ async def test_in_a_channel_of_two_thousand_slack_is_answered_at_once_and_reader
     assert (asked.count("users.list"), asked.count("conversations.members")) == (3, 3)
     assert asked.count("users.info") <= 2
     told = [one for one in app.server.deliveries.all if (one.body.get("event") or {}).get("user") == firm.bob.id]
-    assert max(one.took for one in told) < 1.0
+    assert [len(one.attempts) for one in told] == [1]  # and not sent again after three seconds
 
 
 async def test_a_channel_that_it_was_put_out_of_is_closed_and_quiet_until_it_is_invited_again(app, redis):
@@ -293,6 +293,7 @@ async def test_after_a_restart_all_workspaces_get_their_answers_and_what_is_due_
     await redis.zadd(KEYS.purges, {gone.tenant: 1 - grace.DAY})
     for firm in firms:
         app.server.make_private(firm.general, firm.ada)
+    app.server.faults.fail(200, error="internal_error", on="conversations.replies*")  # which is no reason to give up
     await launched(app)
     for firm in firms:
         await app.final(firm.general, "Rex!", seconds=40)

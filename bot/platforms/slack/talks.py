@@ -30,6 +30,11 @@ from memory.scope import Audience
 log = structlog.get_logger()
 
 TITLE = 200  # characters of a session's title; Slack takes no more
+# What Slack says of a message that nobody can answer any more; of anything else it may say otherwise soon.
+GONE = frozenset({
+    "channel_not_found", "thread_not_found", "message_not_found", "not_in_channel", "account_inactive",
+    "token_revoked", "invalid_auth", "missing_scope", "team_access_not_granted", "access_denied",
+})  # fmt: skip
 STYLE = Style(
     SLACK, quiet=quiet_on_slack, stopped="_(stopped)_", aside="_{}_", controls=True, nonces=0.0,
     twice="_(I was restarted while sending this; part of it may be here twice.)_",
@@ -87,11 +92,12 @@ class Talks:
         """Take in what an earlier process was asked, unless it is gone."""
         try:
             asked = await self.found(incoming)
-        except (LookupError, SlackApiError) as error:
-            log.info("gone", turn=incoming.id, error=type(error).__name__)
-            await self._engine.inbox.gone(incoming)
-        except (OSError, TimeoutError, LoreError) as error:  # it is looked for again
-            log.warning("not taken up", turn=incoming.id, error=type(error).__name__)
+        except (LookupError, SlackApiError, OSError, TimeoutError, LoreError) as error:
+            if isinstance(error, LookupError) or (isinstance(error, SlackApiError) and _code(error) in GONE):
+                log.info("gone", turn=incoming.id, error=type(error).__name__)
+                await self._engine.inbox.gone(incoming)
+            else:  # it is looked for again
+                log.warning("not taken up", turn=incoming.id, error=type(error).__name__)
         else:
             self.take(asked, anyway=True)
 
@@ -154,6 +160,10 @@ class Talks:
             origin.workspace.starts,
         )
         await self._replies.give(asked, outlet, f"{origin.workspace.team}/{channel}")
+
+
+def _code(error: SlackApiError) -> str:
+    return str(error.response.get("error", "")) if error.response is not None else ""
 
 
 def _place(incoming: Incoming) -> str:
