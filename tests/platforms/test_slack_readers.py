@@ -175,14 +175,33 @@ async def test_what_changes_while_all_is_being_told_is_as_it_is_now(app, library
     assert not await client.exists(memory.keys.tenant("slack:" + library.team.id).everyones)
 
 
+async def test_a_channel_is_closed_as_soon_as_it_is_made_private_though_slack_answers_nothing(
+    app, library, memory, client
+):
+    assert await app.places.ready(await app.workspace(library.team))
+    app.server.faults.fail(200, error="internal_error", times=100, on="conversations.info*")
+    app.server.make_private(library.general, library.ada)
+    await app.heard()
+    assert not await client.exists(memory.keys.tenant("slack:" + library.team.id).everyones)
+
+
+async def test_a_channel_that_has_got_another_id_is_told_of_by_that_one(app, library, memory, client):
+    assert await app.places.ready(await app.workspace(library.team))
+    new = app.server.channel("new", library.ada)
+    told = {"type": "channel_id_changed", "old_channel_id": library.general.id, "new_channel_id": new.id}
+    app.server.world.tell(told | {"event_ts": "1.0"}, "channel_id_changed", new)
+    await app.heard()
+    assert await client.smembers(memory.keys.tenant("slack:" + library.team.id).everyones) == {new.id.encode()}
+
+
 # Whatever happens
 
 PEOPLE = ("ada", "bob", "gil", "sam")  # gil is a guest, sam another firm's
 picks = st.integers(0, 11)
 happenings = st.sampled_from(
     (
-        "say say say say say say thread thread ask ask ask ask ask ask ask join leave leave kick invite invite private "
-        "public public share unshare unshare sleep wake guest rest rest"
+        "say say say say say say thread ask ask ask ask ask ask join join leave leave leave kick invite invite private "
+        "public public public public share unshare unshare sleep wake guest rest behind night demoted"
     ).split()
 )
 stories = st.lists(st.tuples(happenings, picks, picks), min_size=12, max_size=50)
@@ -232,6 +251,17 @@ class Town:
                 server.join(channel, person)
             case "leave" if person.id in channel.members:
                 server.leave(channel, person)
+            case "behind":  # what is done to a channel once the app is out of it
+                await self.happen("kick", one, other)
+                await self.happen("private", one, other)
+            case "night":  # nobody hears that either
+                for step in ("sleep", "kick", "private", "wake"):
+                    await self.happen(step, one, other)
+            case "demoted" if person.team is self.team:  # a member comes back as a guest, of which Slack tells nothing
+                for number in range(3):
+                    await self.happen("leave", number, other)
+                person.guest = Guest.MULTI
+                await self.happen("join", one, other)
             case "kick" if me.id in channel.members:
                 server.kick(channel)
             case "invite" if me.id not in channel.members:
@@ -316,10 +346,10 @@ HOW = settings(deadline=None, suppress_health_check=list(HealthCheck), database=
 
 
 def test_nothing_surfaces_to_somebody_who_could_not_have_read_it(redis_url):
-    assert lived(redis_url, settings(HOW, max_examples=30, derandomize=True)) > 40
+    assert lived(redis_url, settings(HOW, max_examples=40, derandomize=True)) > 20
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_nothing_surfaces_to_somebody_who_could_not_have_read_it_in_very_many_stories(redis_url):
-    assert lived(redis_url, settings(HOW, max_examples=600)) > 1000
+    assert lived(redis_url, settings(HOW, max_examples=600)) > 300
