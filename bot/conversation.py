@@ -167,12 +167,18 @@ class Conversation:
         return True
 
     async def stop_answering(self) -> bool:
-        """Stop the answer that is being made; False where there is none."""
-        return self._current is not None and await self.stop_answer(self._current.id)
+        """Stop the answer that is being made, or would be made next; False where there is none."""
+        if self._current is not None:
+            return await self.stop_answer(self._current.id)
+        gathered = {id_ for one in self._gathered for id_ in one.asked.ids}
+        await self.withdraw(gathered)
+        return bool(gathered)
 
     async def quiet(self) -> None:
-        """Stop the answer that is being made, and write nothing more to it."""
-        if self._answering is not None:
+        """Stop the answer that is being made, or would be made next, and write nothing more to it."""
+        if self._current is None:
+            await self.stop_answering()
+        elif self._answering is not None:
             self._answering.cancel(QUIET)
             await asyncio.wait([self._answering])
 

@@ -14,7 +14,7 @@ from bot.delivery.receipts import Receipt
 from bot.delivery.stream import Controls, nonce, show
 from bot.errors import DeliveryRefused, MessageLost, SlowDown
 from bot.platforms.slack import blocks, talks
-from bot.platforms.slack.outlet import ROLL_OVER, STARTS, Outlet, Starts
+from bot.platforms.slack.outlet import ROLL_OVER, STARTS, Outlet, Spot, Starts
 from bot.platforms.slack.workspaces import Workspaces
 from tests.fakes import ManualClock
 from tests.slacklike.server import SlackLike
@@ -49,13 +49,11 @@ class Place:
     async def _token(self, team: str) -> str:
         return self.server.bot_token
 
-    def outlet(self, *, thread: bool = True) -> Outlet:
+    def outlet(self, *, thread: bool = True, **more) -> Outlet:
         where = self.asked.ts if thread else None
-        recipient = (self.server.home.id, self.ada.id)
-        return Outlet(
-            self.client, self.channel.id, where, self.asked.ts, recipient,
-            lambda controls: blocks.controls(controls, self.asked.ts, self.ada.id), clock=self.clock,
-        )  # fmt: skip
+        spot = Spot(self.channel.id, where, self.asked.ts, (self.server.home.id, self.ada.id))
+        buttons = lambda controls: blocks.controls(controls, self.asked.ts, self.ada.id)  # noqa: E731
+        return Outlet(self.client, spot, buttons, clock=self.clock, **more)
 
     @property
     def said(self) -> list[str]:

@@ -75,6 +75,9 @@ class ChatMethods:
 
     def delete(self, call: Call) -> Json:
         channel, message = self._own(call, "cant_delete_message")
+        settle(message, self.world.rules)
+        if message.streaming:
+            raise Refused("cant_delete_message")
         self.talk.delete(message)
         return {"channel": channel.id, "ts": message.ts}
 

@@ -94,6 +94,7 @@ def message(one: Message, app_id: str, address: str, *, metadata: bool = True) -
     if one.edited:
         data["edited"] = {"user": one.author.id, "ts": one.edited}
     if one.stream is not None:
+        data["streaming_state"] = "in_progress" if one.streaming else "completed"
         data["blocks"] = [*([rich_text(one.text)] if one.text else []), *one.blocks]
     if one.author.bot_id:
         made_by = app_id if one.by_app else "A0OTHER"

@@ -41,7 +41,7 @@ class Floor:
 
     def __init__(self, rooms: Rooms) -> None:
         self.rooms, self.service = rooms, rooms.service
-        self.talks = Talks(rooms.workspaces, rooms.engine, rooms.service, rooms.settings)
+        self.talks = Talks(rooms.workspaces, rooms.engine, rooms.memory, rooms.service, rooms.settings)
         self.desk = Desk(rooms.engine, rooms.memory, rooms.service, self.talks, rooms.settings)
         self._beside: set[asyncio.Task[None]] = set()
 

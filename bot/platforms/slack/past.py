@@ -7,7 +7,8 @@ from bot.errors import DeliveryRefused
 from bot.lesson import Said
 from bot.platforms.slack import words
 from bot.platforms.slack.intake import Heard, heard
-from bot.platforms.slack.outlet import EVENT, told
+from bot.platforms.slack.outlet import EVENT
+from bot.platforms.slack.refusals import told
 from bot.platforms.slack.workspaces import Workspace
 from memory.records import Turn, answer_id
 

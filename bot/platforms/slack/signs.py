@@ -1,0 +1,127 @@
+"""What shows in a thread that the bot is at work there: an agent's session, or the older assistant's status.
+
+Slack shows a session that is at work with a button of its own that stops it. Who has turned the older calls on alone
+gets their status.
+"""
+
+import asyncio
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass
+
+import aiohttp
+import structlog
+from slack_sdk.errors import SlackApiError
+
+from bot.delivery.mentions import quiet_on_slack
+from bot.platforms.slack.refusals import coded
+from bot.platforms.slack.workspaces import Workspace
+
+log = structlog.get_logger()
+
+TITLE = 200  # characters of a session's title; Slack takes no more
+MOST_TITLED = 10_000
+THINKING = "is thinking…"
+# An app from before the agent view, or a workspace without it.
+OLDER = frozenset({
+    "feature_disabled", "feature_not_enabled", "unknown_method", "method_deprecated", "not_allowed_token_type",
+    "missing_scope", "no_permission",
+})  # fmt: skip
+FAILED = (SlackApiError, OSError, TimeoutError, aiohttp.ClientError)
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A thread, and who asks what in it."""
+
+    workspace: Workspace
+    channel: str
+    thread: str
+    person: str
+    text: str
+
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """What tells it from all others."""
+        return self.workspace.team, self.channel, self.thread
+
+
+class Signs:
+    """The threads in which the bot shows that it is at work. Nobody waits for that, and it may fail."""
+
+    def __init__(self) -> None:
+        self._lit: dict[tuple[str, str, str], asyncio.Task[None]] = {}
+        self._titled: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+        self._older: set[str] = set()  # workspaces
+        self._resting: dict[tuple[str, str, str], asyncio.Task[None]] = {}
+
+    def sessions(self, team: str) -> bool:
+        """Tell whether the threads of a workspace are agents' sessions, as far as is known."""
+        return team not in self._older
+
+    def light(self, spot: Spot) -> None:
+        """Show that something is being done in a thread."""
+        if (resting := self._resting.pop(spot.name, None)) is not None:
+            resting.cancel()
+        if spot.name not in self._lit:
+            self._lit[spot.name] = asyncio.create_task(self._lighted(spot))
+
+    def rest(self, spot: Spot) -> None:
+        """Show that nothing is being done there any more."""
+        lit = self._lit.pop(spot.name, None)
+        if lit is not None:
+            self._resting[spot.name] = asyncio.create_task(self._rested(spot, lit))
+
+    async def settle(self, seconds: float) -> None:
+        """Wait until that is shown, so many seconds at most."""
+        if self._resting:
+            await asyncio.wait(self._resting.values(), timeout=seconds)
+
+    async def _lighted(self, spot: Spot) -> None:
+        with suppress(*FAILED):
+            # Asked once: a sign that comes late tells nothing.
+            if self.sessions(spot.workspace.team) and await self._worked(spot):
+                return
+            client, (_, channel, thread) = spot.workspace.sender, spot.name
+            await client.assistant_threads_setStatus(channel_id=channel, thread_ts=thread, status=THINKING)
+            if title := self._title(spot):
+                await client.assistant_threads_setTitle(channel_id=channel, thread_ts=thread, title=title)
+
+    async def _worked(self, spot: Spot) -> bool:
+        """Set a session to work; False where the older way is to be tried. Raises FAILED where no way helps."""
+        try:
+            await spot.workspace.sender.agents_sessions_setStatus(
+                channel_id=spot.channel,
+                thread_ts=spot.thread,
+                status="processing",
+                title=self._title(spot),
+                initiator_user_id=spot.person,
+            )
+        except SlackApiError as error:
+            if coded(error) not in OLDER:
+                raise
+            log.info("no agent sessions", team=spot.workspace.team, why=coded(error))
+            self._older.add(spot.workspace.team)
+            self._titled.pop(spot.name, None)
+            return False
+        return True
+
+    def _title(self, spot: Spot) -> str | None:
+        """Return what a thread is to be called, the first time; None afterwards."""
+        if spot.name in self._titled:
+            return None
+        self._titled[spot.name] = None
+        if len(self._titled) > MOST_TITLED:
+            self._titled.popitem(last=False)
+        return quiet_on_slack(" ".join(spot.text.split()))[:TITLE] or None
+
+    async def _rested(self, spot: Spot, lit: "asyncio.Task[None]") -> None:
+        with suppress(*FAILED):
+            await asyncio.wait([lit])
+            client = spot.workspace.client  # asked again: a session must not seem to be at work for ever
+            if self.sessions(spot.workspace.team):
+                await client.agents_sessions_setStatus(channel_id=spot.channel, thread_ts=spot.thread, status="active")
+            else:
+                await client.assistant_threads_setStatus(channel_id=spot.channel, thread_ts=spot.thread, status="")
+        if self._resting.get(spot.name) is asyncio.current_task():
+            del self._resting[spot.name]
