@@ -148,6 +148,7 @@ class Conversation:
             else:
                 (self._gathered if one in self._gathered else self._waiting).remove(one)
                 gone.append(one)
+                self._came.set()  # nobody need wait for the rest of a burst that is gone
         now = self._again or self._current
         if now is not None and self._answering is not None and messages & set(now.ids):
             if (left := now.without(messages)) is not None:
@@ -242,7 +243,7 @@ class Conversation:
         while True:
             while self._waiting and self._next_is_of(person):
                 await self._gather()
-            if self._waiting:
+            if self._waiting or not self._gathered:
                 return
             self._came.clear()
             try:

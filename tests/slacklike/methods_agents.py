@@ -87,5 +87,5 @@ class AgentMethods:
         thread_ts = str(call.args.get("thread_ts") or "")
         if not thread_ts:
             raise bad_arguments("missing required field: thread_ts")
-        self.world.find_message(channel, thread_ts, "thread_not_found")
+        self.world.find_thread(channel, thread_ts)
         return self.world.session(channel, thread_ts)

@@ -37,7 +37,7 @@ class ChatMethods:
         if call.args.get("thread_ts") is not None:
             if not re.fullmatch(r"\d+\.\d+", draft.thread_ts):
                 raise Refused("invalid_thread_ts")
-            thread = self.world.find_message(channel, draft.thread_ts, "thread_not_found")
+            thread = self.world.find_thread(channel, draft.thread_ts)
             draft.thread_ts = thread.thread_ts or thread.ts
             draft.subtype = "thread_broadcast" if call.flag("reply_broadcast") else ""
         message = self.talk.post(channel, call.install.bot, draft)

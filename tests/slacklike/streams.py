@@ -143,7 +143,7 @@ class Streams:
             if self.world.rules.thread_required or channel.kind == Kind.IM:
                 raise bad_arguments("missing required field: thread_ts")
             return ""
-        parent = self.world.find_message(channel, thread_ts, "thread_not_found")
+        parent = self.world.find_thread(channel, thread_ts)
         return parent.thread_ts or parent.ts
 
 

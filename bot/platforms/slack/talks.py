@@ -8,7 +8,7 @@ import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.attachments import Limits, read
-from bot.conversation import Asked, Conversation, Conversations
+from bot.conversation import BURST, Asked, Conversation, Conversations
 from bot.delivery.mentions import quiet_on_slack
 from bot.delivery.parts import SLACK
 from bot.delivery.stream import Style
@@ -51,8 +51,15 @@ class Talks:
     """
 
     def __init__(
-        self, workspaces: Workspaces, engine: Engine, memory: Memory, service: Service, settings: Settings
+        self,
+        workspaces: Workspaces,
+        engine: Engine,
+        memory: Memory,
+        service: Service,
+        settings: Settings,
+        burst: float = BURST,
     ) -> None:
+        """burst: seconds of silence that end one."""
         self.screens = Screens(memory, settings.name)
         self._workspaces = workspaces
         self._engine = engine
@@ -61,7 +68,7 @@ class Talks:
         self._signs = signs.Signs()
         self._lit: dict[str, list[signs.Spot]] = {}  # by the place of a conversation that is going on
         self._replies = Replies(engine, STYLE, service.limits, service.metrics)
-        self._going_on = Conversations(engine)
+        self._going_on = Conversations(engine, burst)
 
     def __len__(self) -> int:
         """Count the conversations that are going on."""
