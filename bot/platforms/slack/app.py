@@ -228,7 +228,7 @@ class SlackApp:
             firsts = [(one, (await self._engine.inbox.burst(_in(workspace, kind, one), ts)).first) for one in places]
             kept = [(one, first) for one, first in firsts if not any(first in talk for talk in talks)]
             turns = tuple(dict.fromkeys([*((one, ts) for one in places), *kept]))  # kept: not answered anew without it
-            await self._memory.forget(Operator(whose), Which(turns=turns))
+            await self._memory.forget(Operator(whose), Which(turns=turns), erase=False)
         except (LoreError, SlackApiError) as error:
             log.warning("not forgotten", error=type(error).__name__)
 

@@ -79,14 +79,14 @@ def told(*, stream: bool = False) -> Iterator[None]:
 def meaning(error: SlackApiError, *, stream: bool = False) -> Exception:
     """Return what a refusal means. stream: the call is one of a stream's."""
     code = coded(error)
-    status = getattr(error.response, "status_code", None) or getattr(error.response, "status", 0)
+    status = answered(error)
     if status == 429 or code in BUSY:
         return SlowDown("Slack asks to wait", after=after(error))
     if code == STOPPED:
         return Stopped(code)
     if code == STILL_STREAMING:
         return StillStreaming(code)
-    if stream and code in NO_STREAM:
+    if stream and (code in NO_STREAM or (status == 404 and not code)):  # or there is no such method
         return NoStream(code)
     if code in NO_BLOCKS:
         return NoBlocks(code)
@@ -103,6 +103,12 @@ def coded(error: SlackApiError) -> str:
         return str(error.response.get("error") or "")
     except (AttributeError, ValueError):  # the answer is not Slack's, but that of something in between
         return ""
+
+
+def answered(error: SlackApiError) -> int:
+    """Return the status of an answer of HTTP's; 0 where there was none."""
+    response = error.response
+    return int(getattr(response, "status_code", None) or getattr(response, "status", None) or 0)
 
 
 def after(error: SlackApiError) -> float:

@@ -20,7 +20,7 @@ from bot.platforms.slack import words
 from bot.platforms.slack.intake import SAID, Heard
 from bot.platforms.slack.outlet import EVENT
 from bot.platforms.slack.people import Person
-from bot.platforms.slack.refusals import BUSY, after, coded
+from bot.platforms.slack.refusals import BUSY, after, answered, coded
 from bot.platforms.slack.workspaces import Workspace
 from bot.records import Seen
 from memory.errors import LoreError
@@ -275,7 +275,7 @@ async def _known(workspace: Workspace, person: str) -> Person | None:
 
 
 def _busy(error: SlackApiError) -> bool:
-    return coded(error) in BUSY or getattr(error.response, "status_code", 0) == 429
+    return coded(error) in BUSY or answered(error) == 429
 
 
 def _why(error: Exception) -> str:

@@ -14,7 +14,7 @@ import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.delivery.mentions import quiet_on_slack
-from bot.platforms.slack.refusals import coded
+from bot.platforms.slack.refusals import answered, coded
 from bot.platforms.slack.workspaces import Workspace
 
 log = structlog.get_logger()
@@ -98,7 +98,7 @@ class Signs:
                 initiator_user_id=spot.person,
             )
         except SlackApiError as error:
-            if coded(error) not in OLDER:
+            if coded(error) not in OLDER and answered(error) != 404:
                 raise
             log.info("no agent sessions", team=spot.workspace.team, why=coded(error))
             self._older.add(spot.workspace.team)
