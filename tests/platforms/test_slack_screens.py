@@ -6,9 +6,11 @@ from itertools import count
 
 import pytest
 import redis.asyncio
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.platforms.slack.intake import Heard
-from bot.platforms.slack.screens import FRESH, SEEN, Screens, line
+from bot.platforms.slack.screens import FRESH, SEEN, Screens, _renew, line
 from bot.platforms.slack.workspaces import Workspace
 from bot.records import Seen
 from memory.memory import Memory
@@ -101,6 +103,16 @@ async def test_what_the_bot_said_there_stands_on_the_screen_as_its_own(app, offi
     app.ask(office.general, office.bob, "Whom?", thread=first)
     await app.final(office.general, "The porter.")
     assert app.model.last_prompt.count("Call the porter.") == 1, "once, though it is remembered and seen"
+
+
+async def test_who_paused_being_remembered_is_seen_all_the_same_as_on_discord(app, office, server, memory):
+    here = Scope(f"slack:{server.home.id}", office.general.id, office.bob.id, Audience.PUBLIC)
+    await memory.pause(here)
+    server.say(office.general, office.bob, "The lift is broken too.")
+    app.model.script = ["I see."]
+    app.ask(office.general, office.ada, "What does he say?")
+    await app.final(office.general, "I see.")
+    assert 'bob: "The lift is broken too."' in app.seen
 
 
 async def _around(app: Inside, office: Office, thread: str) -> tuple[Seen, ...]:
@@ -244,3 +256,29 @@ async def test_somebody_who_looks_at_a_public_channel_beside_the_agent_may_ask_a
     server.say(dm, office.ada, "And now?")
     await app.final(dm, "Nothing either.")
     assert "in #general" not in app.seen
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 30), st.sampled_from(["heard", "changed", "gone"])), max_size=40),
+    st.sets(st.integers(1, 30), max_size=10),
+    st.integers(1, 31),
+)
+def test_whatever_is_heard_and_told_each_message_is_shown_once_in_order_and_as_slack_has_it(events, told, asked):
+    workspace = Workspace("T1", "U9", "B9", "", None, None, None, None)  # type: ignore[arg-type]
+    screens = Screens(None, "Lorebot")  # type: ignore[arg-type]
+    say = lambda number, text: {"ts": f"{number + 10}.0", "channel": "C1", "user": "U1", "text": text}  # noqa: E731
+    for number, what in events:
+        if what == "heard":
+            screens.hear(workspace, say(number, "as heard"))
+        elif what == "changed":
+            screens.change(workspace, "C1", say(number, "as changed"))
+        else:
+            screens.drop("T1", "C1", f"{number + 10}.0")
+    screen, before = screens._screen(("T1", "C1", None)), f"{asked + 10}.0"
+    found = [one for number in told if number < asked if (one := line(say(number, "as told"), workspace, "Lorebot"))]
+    _renew(screen, found, before, whole=True)
+    shown = screen.before(before)
+    assert [one.ts for one in shown] == sorted({one.ts for one in shown})
+    if found:
+        first = min(one.ts for one in found)
+        assert [one for one in shown if one.ts >= first] == sorted(found, key=lambda one: one.ts)[-SEEN:]

@@ -199,3 +199,14 @@ async def test_a_stream_that_goes_over_into_a_second_message_leaves_the_session_
     let.set()
     await rested(app, asked)
     assert "".join(one.text for one in server.said(office.dm)).count("word") == 3000
+
+
+async def test_in_a_group_direct_message_a_mention_is_answered_in_a_session_too(app, office, server):
+    group = server.group_dm(office.ada, office.bob)
+    app.model.script = ["Rex!"]
+    server.say(group, office.bob, "Hello.")
+    asked = app.ask(group, office.ada, "What is my dog called?")
+    told = await app.final(group, "Rex!")
+    await rested(app, asked)
+    assert (told.thread_ts, server.session(asked).title) == (asked.ts, "What is my dog called?")
+    assert server.journal.of("chat.startStream")[0].body["recipient_user_id"] == office.ada.id

@@ -32,6 +32,12 @@ def test_the_first_mention_of_the_bot_is_left_out():
     assert words.without("<@U9|lore>  hello", "U9") == "hello"
 
 
+def test_our_own_answer_is_learned_whole_and_with_its_marks():
+    blocks = [{"type": "markdown", "text": "**Yes**"}, {"type": "actions", "elements": []}]
+    assert words.answered({"text": "Yes", "blocks": blocks}) == "**Yes**"
+    assert words.answered({"text": "Yes", "blocks": [{"type": "rich_text"}]}) == ""
+
+
 def test_what_is_escaped_is_read_back_as_it_was():
     text = "<!channel> & <@U1> > &lt;"
     assert words.read(words.escaped(text), str) == text

@@ -194,7 +194,16 @@ class SlackApp:
         if talk is not None and one.ts in talk and await self._again(workspace, one, incoming.scope):
             talk.reword(incoming.id, incoming.text)
             return
-        before = words.read(words.without(str(old.get("text") or ""), workspace.me), workspace.people.name)
+        work = self._reworded(workspace, one, str(old.get("text") or ""))
+        if one.files:  # they are downloaded anew, and Slack waits three seconds
+            self._floor.later(work)
+        else:
+            await work
+
+    async def _reworded(self, workspace: Workspace, one: Heard, old: str) -> None:
+        """Let memory hold what a message says now, if it is remembered. old: what it said."""
+        incoming = await self._floor.talks.incoming(workspace, one)
+        before = words.read(words.without(old, workspace.me), workspace.people.name)
         try:
             if not await self._floor.talks.edited(one, incoming, before):
                 whole = scope(workspace.team, await workspace.people.channel(one.channel), one.person)

@@ -62,6 +62,6 @@ async def _said(workspace: Workspace, channel: str, name: str, message: "dict[st
     if message.get("bot_id") != workspace.bot or not isinstance(metadata, dict) or metadata.get("event_type") != EVENT:
         return Said(ts, at, None)
     asked = metadata["event_payload"].get("asked")
-    text = str(message.get("text") or "")
-    answer = Turn(answer_id(asked), channel, BOT, name, "assistant", words.read(text, workspace.people.name), at)
+    text = words.answered(message) or words.read(str(message.get("text") or ""), workspace.people.name)
+    answer = Turn(answer_id(asked), channel, BOT, name, "assistant", text, at)
     return Said(ts, at, answer if text else None)

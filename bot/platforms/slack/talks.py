@@ -156,9 +156,10 @@ class Talks:
         if burst.first != incoming.id:
             burst = await self._engine.inbox.burst(incoming.scope, burst.first)
         if not burst.others:
-            workspace = await self._workspaces.of(incoming.scope.tenant.removeprefix("slack:"))
-            files = await self._files(incoming, [Origin(workspace, one)])
-            return await self._engine.edited(replace(incoming, attachments=files))
+            if one.files and await self._memory.get(incoming.scope, incoming.id) is not None:
+                workspace = await self._workspaces.of(incoming.scope.tenant.removeprefix("slack:"))
+                incoming = replace(incoming, attachments=await self._files(incoming, [Origin(workspace, one)]))
+            return await self._engine.edited(incoming)
         together = await self._memory.get(incoming.scope, burst.first)
         if together is None or before not in together.text:
             return False

@@ -46,6 +46,12 @@ def shown(message: Mapping[str, Any]) -> str:
     return "\n".join(filter(None, (said, f"(attached: {', '.join(files)})" if files else "")))
 
 
+def answered(message: Mapping[str, Any]) -> str:
+    """Return what a message of ours says in Markdown, whole; empty where Slack does not tell."""
+    blocks = message.get("blocks") or ()
+    return "\n".join(str(one.get("text") or "") for one in blocks if one.get("type") == "markdown").strip()
+
+
 def _beside(message: Mapping[str, Any]) -> Iterator[str]:
     """Yield what bots say without a text."""
     for block in message.get("blocks") or ():
