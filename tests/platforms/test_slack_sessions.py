@@ -180,6 +180,15 @@ async def test_an_app_from_before_the_agent_view_shows_the_older_status_and_is_a
     assert len(server.journal.of("assistant.threads.setTitle")) == 1
 
 
+async def test_a_session_that_somebody_of_another_workspace_begins_has_a_status_too(app, office, server):
+    server.faults.fail(200, error="user_not_found", on="agents.sessions.setStatus*")
+    app.model.script = ["Rex!"]
+    asked = app.ask(office.general, office.ada, "What is my dog called?")
+    await app.final(office.general, "Rex!")
+    await rested(app, asked)
+    assert (server.session(asked).title, server.session(asked).initiator) == ("What is my dog called?", "")
+
+
 async def test_the_buttons_below_the_answer_to_a_direct_message_find_it(app, office, server):
     app.model.script = ["Rex!", "Bello!"]
     server.say(office.dm, office.ada, "What is my dog called?")

@@ -27,12 +27,13 @@ OLDER = frozenset({
     "feature_disabled", "feature_not_enabled", "unknown_method", "method_deprecated", "not_allowed_token_type",
     "missing_scope", "no_permission",
 })  # fmt: skip
+FOREIGN = frozenset({"user_not_found", "user_not_in_channel"})  # who asks is of another workspace
 FAILED = (SlackApiError, OSError, TimeoutError, aiohttp.ClientError)
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
-    """A thread, and who asks what in it."""
+class Work:
+    """What the bot is at work on: who asks what in which thread."""
 
     workspace: Workspace
     channel: str
@@ -42,7 +43,7 @@ class Spot:
 
     @property
     def name(self) -> tuple[str, str, str]:
-        """What tells it from all others."""
+        """What tells its thread from all others."""
         return self.workspace.team, self.channel, self.thread
 
 
@@ -59,69 +60,68 @@ class Signs:
         """Tell whether the threads of a workspace are agents' sessions, as far as is known."""
         return team not in self._older
 
-    def light(self, spot: Spot) -> None:
+    def light(self, work: Work) -> None:
         """Show that something is being done in a thread."""
-        if (resting := self._resting.pop(spot.name, None)) is not None:
+        if (resting := self._resting.pop(work.name, None)) is not None:
             resting.cancel()
-        if spot.name not in self._lit:
-            self._lit[spot.name] = asyncio.create_task(self._lighted(spot))
+        if work.name not in self._lit:
+            self._lit[work.name] = asyncio.create_task(self._lighted(work))
 
-    def rest(self, spot: Spot) -> None:
+    def rest(self, work: Work) -> None:
         """Show that nothing is being done there any more."""
-        lit = self._lit.pop(spot.name, None)
+        lit = self._lit.pop(work.name, None)
         if lit is not None:
-            self._resting[spot.name] = asyncio.create_task(self._rested(spot, lit))
+            self._resting[work.name] = asyncio.create_task(self._rested(work, lit))
 
     async def settle(self, seconds: float) -> None:
         """Wait until that is shown, so many seconds at most."""
         if self._resting:
             await asyncio.wait(self._resting.values(), timeout=seconds)
 
-    async def _lighted(self, spot: Spot) -> None:
+    async def _lighted(self, work: Work) -> None:
         with suppress(*FAILED):
             # Asked once: a sign that comes late tells nothing.
-            if self.sessions(spot.workspace.team) and await self._worked(spot):
+            if self.sessions(work.workspace.team) and await self._worked(work):
                 return
-            client, (_, channel, thread) = spot.workspace.sender, spot.name
+            client, (_, channel, thread) = work.workspace.sender, work.name
             await client.assistant_threads_setStatus(channel_id=channel, thread_ts=thread, status=THINKING)
-            if title := self._title(spot):
+            if title := self._title(work):
                 await client.assistant_threads_setTitle(channel_id=channel, thread_ts=thread, title=title)
 
-    async def _worked(self, spot: Spot) -> bool:
+    async def _worked(self, work: Work) -> bool:
         """Set a session to work; False where the older way is to be tried. Raises FAILED where no way helps."""
+        client, title = work.workspace.sender, self._title(work)
+        at_work = {"channel_id": work.channel, "thread_ts": work.thread, "status": "processing"}
         try:
-            await spot.workspace.sender.agents_sessions_setStatus(
-                channel_id=spot.channel,
-                thread_ts=spot.thread,
-                status="processing",
-                title=self._title(spot),
-                initiator_user_id=spot.person,
-            )
+            await client.agents_sessions_setStatus(**at_work, title=title, initiator_user_id=work.person)
         except SlackApiError as error:
+            if coded(error) in FOREIGN:
+                await client.agents_sessions_setStatus(**at_work, title=title)
+                return True
             if coded(error) not in OLDER and answered(error) != 404:
                 raise
-            log.info("no agent sessions", team=spot.workspace.team, why=coded(error))
-            self._older.add(spot.workspace.team)
-            self._titled.pop(spot.name, None)
+            log.info("no agent sessions", team=work.workspace.team, why=coded(error))
+            self._older.add(work.workspace.team)
+            self._titled.pop(work.name, None)
             return False
         return True
 
-    def _title(self, spot: Spot) -> str | None:
+    def _title(self, work: Work) -> str | None:
         """Return what a thread is to be called, the first time; None afterwards."""
-        if spot.name in self._titled:
+        if work.name in self._titled:
             return None
-        self._titled[spot.name] = None
+        self._titled[work.name] = None
         if len(self._titled) > MOST_TITLED:
             self._titled.popitem(last=False)
-        return quiet_on_slack(" ".join(spot.text.split()))[:TITLE] or None
+        return quiet_on_slack(" ".join(work.text.split()))[:TITLE] or None
 
-    async def _rested(self, spot: Spot, lit: "asyncio.Task[None]") -> None:
+    async def _rested(self, work: Work, lit: "asyncio.Task[None]") -> None:
         with suppress(*FAILED):
             await asyncio.wait([lit])
-            client = spot.workspace.client  # asked again: a session must not seem to be at work for ever
-            if self.sessions(spot.workspace.team):
-                await client.agents_sessions_setStatus(channel_id=spot.channel, thread_ts=spot.thread, status="active")
+            client = work.workspace.client  # asked again: a session must not seem to be at work for ever
+            if self.sessions(work.workspace.team):
+                await client.agents_sessions_setStatus(channel_id=work.channel, thread_ts=work.thread, status="active")
             else:
-                await client.assistant_threads_setStatus(channel_id=spot.channel, thread_ts=spot.thread, status="")
-        if self._resting.get(spot.name) is asyncio.current_task():
-            del self._resting[spot.name]
+                await client.assistant_threads_setStatus(channel_id=work.channel, thread_ts=work.thread, status="")
+        if self._resting.get(work.name) is asyncio.current_task():
+            del self._resting[work.name]

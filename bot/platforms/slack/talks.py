@@ -66,7 +66,7 @@ class Talks:
         self._memory = memory
         self._settings = settings
         self._signs = signs.Signs()
-        self._lit: dict[str, list[signs.Spot]] = {}  # by the place of a conversation that is going on
+        self._lit: dict[str, list[signs.Work]] = {}  # by the place of a conversation that is going on
         self._replies = Replies(engine, STYLE, service.limits, service.metrics)
         self._going_on = Conversations(engine, burst)
 
@@ -93,9 +93,9 @@ class Talks:
         here = _place(asked.incoming)
         taken = self._going_on.take(here, asked, self._answer, lambda: self._until_over(asked), anyway=anyway)
         if taken:
-            spot = _spot(asked.origin.workspace, asked.incoming, asked.id)
-            self._lit.setdefault(here, []).append(spot)
-            self._signs.light(spot)
+            work = _work(asked.origin.workspace, asked.incoming, asked.id)
+            self._lit.setdefault(here, []).append(work)
+            self._signs.light(work)
         return taken
 
     async def incoming(self, workspace: Workspace, one: Heard) -> Incoming:
@@ -173,8 +173,8 @@ class Talks:
 
     async def _answer(self, asked: Asked) -> None:
         origin, incoming = asked.origin, asked.incoming
-        spots = [_spot(origin.workspace, incoming, one) for one in asked.ids]
-        self._signs.light(spots[0])
+        works = [_work(origin.workspace, incoming, one) for one in asked.ids]
+        self._signs.light(works[0])
         try:
             files, seen = await asyncio.gather(
                 self._files(incoming, asked.origins or (origin,)),
@@ -183,7 +183,7 @@ class Talks:
             incoming = replace(incoming, attachments=incoming.attachments or files, context=incoming.context or seen)
             await self._shown(replace(asked, incoming=incoming))
         finally:
-            for one in spots:
+            for one in works:
                 self._signs.rest(one)
 
     async def _shown(self, asked: Asked) -> None:
@@ -242,7 +242,7 @@ def _thread(incoming: Incoming, message: str) -> str:
     return place(incoming.scope.conversation)[1] or message
 
 
-def _spot(workspace: Workspace, incoming: Incoming, message: str) -> signs.Spot:
+def _work(workspace: Workspace, incoming: Incoming, message: str) -> signs.Work:
     """Return where it is shown that a message is being answered."""
     channel, _ = place(incoming.scope.conversation)
-    return signs.Spot(workspace, channel, _thread(incoming, message), incoming.scope.person, incoming.text)
+    return signs.Work(workspace, channel, _thread(incoming, message), incoming.scope.person, incoming.text)
