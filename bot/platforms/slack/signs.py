@@ -14,7 +14,7 @@ import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.delivery.mentions import quiet_on_slack
-from bot.platforms.slack.refusals import answered, coded
+from bot.platforms.slack.refusals import BUSY, answered, coded
 from bot.platforms.slack.workspaces import Workspace
 
 log = structlog.get_logger()
@@ -22,10 +22,10 @@ log = structlog.get_logger()
 TITLE = 200  # characters of a session's title; Slack takes no more
 MOST_TITLED = 10_000
 THINKING = "is thinking…"
-# An app from before the agent view, or a workspace without it.
+# An app from before the agent view, or a workspace without it. By which error Slack says the first is not documented.
 OLDER = frozenset({
-    "feature_disabled", "feature_not_enabled", "unknown_method", "method_deprecated", "not_allowed_token_type",
-    "missing_scope", "no_permission",
+    "feature_disabled", "feature_not_enabled", "not_allowed", "not_authorized", "unknown_method", "method_deprecated",
+    "not_allowed_token_type", "missing_scope", "no_permission",
 })  # fmt: skip
 FOREIGN = frozenset({"user_not_found", "user_not_in_channel"})  # who asks is of another workspace
 FAILED = (SlackApiError, OSError, TimeoutError, aiohttp.ClientError)
@@ -98,10 +98,11 @@ class Signs:
             if coded(error) in FOREIGN:
                 await client.agents_sessions_setStatus(**at_work, title=title)
                 return True
-            if coded(error) not in OLDER and answered(error) != 404:
+            if coded(error) in BUSY or answered(error) == 429:
                 raise
-            log.info("no agent sessions", team=work.workspace.team, why=coded(error))
-            self._older.add(work.workspace.team)
+            if coded(error) in OLDER or answered(error) == 404:
+                self._older.add(work.workspace.team)
+            log.info("no agent session", team=work.workspace.team, why=coded(error))
             self._titled.pop(work.name, None)
             return False
         return True
