@@ -207,7 +207,7 @@ async def test_a_stream_that_goes_over_into_a_second_message_leaves_the_session_
     assert server.session(asked).status == "processing"
     let.set()
     await rested(app, asked)
-    assert "".join(one.text for one in server.said(office.dm)).count("word") == 3000
+    assert "".join(one.shown for one in server.said(office.dm)).count("word") == 3000
 
 
 async def test_in_a_group_direct_message_a_mention_is_answered_in_a_session_too(app, office, server):
