@@ -189,6 +189,20 @@ async def test_a_session_that_somebody_of_another_workspace_begins_has_a_status_
     assert (server.session(asked).title, server.session(asked).initiator) == ("What is my dog called?", "")
 
 
+async def test_where_slack_takes_no_more_sessions_now_the_older_status_is_the_first_sign(app, office, server):
+    server.faults.limit(60, on="agents.sessions.setStatus*")
+    let = asyncio.Event()
+    app.model.script = [[let, "Rex!"], "Again!"]
+    asked = app.ask(office.general, office.ada, "What is my dog called?")
+    await server.until(lambda: server.session(asked).status == "is thinking…")
+    let.set()
+    await app.final(office.general, "Rex!")
+    await server.until(lambda: server.session(asked).status == "")
+    app.ask(office.general, office.ada, "Again?", thread=asked)
+    await app.final(office.general, "Again!")
+    await rested(app, asked)
+
+
 async def test_the_buttons_below_the_answer_to_a_direct_message_find_it(app, office, server):
     app.model.script = ["Rex!", "Bello!"]
     server.say(office.dm, office.ada, "What is my dog called?")

@@ -8,13 +8,14 @@ import asyncio
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum, auto
 
 import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.delivery.mentions import quiet_on_slack
-from bot.platforms.slack.refusals import BUSY, answered, coded
+from bot.platforms.slack.refusals import answered, coded
 from bot.platforms.slack.workspaces import Workspace
 
 log = structlog.get_logger()
@@ -29,6 +30,13 @@ OLDER = frozenset({
 })  # fmt: skip
 FOREIGN = frozenset({"user_not_found", "user_not_in_channel"})  # who asks is of another workspace
 FAILED = (SlackApiError, OSError, TimeoutError, aiohttp.ClientError)
+
+
+class Way(Enum):
+    """How it is shown."""
+
+    SESSION = auto()
+    STATUS = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,7 @@ class Signs:
     """The threads in which the bot shows that it is at work. Nobody waits for that, and it may fail."""
 
     def __init__(self) -> None:
-        self._lit: dict[tuple[str, str, str], asyncio.Task[None]] = {}
+        self._lit: dict[tuple[str, str, str], asyncio.Task[Way | None]] = {}
         self._titled: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         self._older: set[str] = set()  # workspaces
         self._resting: dict[tuple[str, str, str], asyncio.Task[None]] = {}
@@ -78,18 +86,22 @@ class Signs:
         if self._resting:
             await asyncio.wait(self._resting.values(), timeout=seconds)
 
-    async def _lighted(self, work: Work) -> None:
+    async def _lighted(self, work: Work) -> Way | None:
+        """Show it in the way that Slack takes; return which that was."""
         with suppress(*FAILED):
             # Asked once: a sign that comes late tells nothing.
             if self.sessions(work.workspace.team) and await self._worked(work):
-                return
+                return Way.SESSION
             client, (_, channel, thread) = work.workspace.sender, work.name
             await client.assistant_threads_setStatus(channel_id=channel, thread_ts=thread, status=THINKING)
             if title := self._title(work):
-                await client.assistant_threads_setTitle(channel_id=channel, thread_ts=thread, title=title)
+                with suppress(*FAILED):
+                    await client.assistant_threads_setTitle(channel_id=channel, thread_ts=thread, title=title)
+            return Way.STATUS
+        return None
 
     async def _worked(self, work: Work) -> bool:
-        """Set a session to work; False where the older way is to be tried. Raises FAILED where no way helps."""
+        """Set a session to work; False where the older way is to be tried, of which Slack takes more in a minute."""
         client, title = work.workspace.sender, self._title(work)
         at_work = {"channel_id": work.channel, "thread_ts": work.thread, "status": "processing"}
         try:
@@ -98,8 +110,6 @@ class Signs:
             if coded(error) in FOREIGN:
                 await client.agents_sessions_setStatus(**at_work, title=title)
                 return True
-            if coded(error) in BUSY or answered(error) == 429:
-                raise
             if coded(error) in OLDER or answered(error) == 404:
                 self._older.add(work.workspace.team)
             log.info("no agent session", team=work.workspace.team, why=coded(error))
@@ -116,13 +126,12 @@ class Signs:
             self._titled.popitem(last=False)
         return quiet_on_slack(" ".join(work.text.split()))[:TITLE] or None
 
-    async def _rested(self, work: Work, lit: "asyncio.Task[None]") -> None:
+    async def _rested(self, work: Work, lit: "asyncio.Task[Way | None]") -> None:
         with suppress(*FAILED):
-            await asyncio.wait([lit])
-            client = work.workspace.client  # asked again: a session must not seem to be at work for ever
-            if self.sessions(work.workspace.team):
+            way, client = await lit, work.workspace.client  # asked again: it must not seem to be at work for ever
+            if way is Way.SESSION:
                 await client.agents_sessions_setStatus(channel_id=work.channel, thread_ts=work.thread, status="active")
-            else:
+            elif way is Way.STATUS:
                 await client.assistant_threads_setStatus(channel_id=work.channel, thread_ts=work.thread, status="")
         if self._resting.get(work.name) is asyncio.current_task():
             del self._resting[work.name]
