@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import redis.asyncio
 
+from bot.records import Incoming
 from memory.memory import Memory
 from memory.scope import Audience, Scope
 from tests.platforms.slack_inside import Inside, inside
@@ -220,3 +221,44 @@ async def test_which_kinds_of_messages_are_questions(app, office, server, how, a
     await server.until(lambda: len(server.said(office.general)) == 1 + answered)
     await app.at_rest()
     assert len(app.model.prompts) == 1 + answered
+
+
+def left(office: Office, said: Message) -> Incoming:
+    """Return a question that an earlier process has left."""
+    return Incoming(said.ts, office.thread(said), "ada", "Who is Rex?", int(float(said.ts) * 1000))
+
+
+async def test_what_an_earlier_process_left_is_answered_though_slack_asks_to_wait(app, office, server):
+    """Complaint: replies lost on restart."""
+    said = server.say(office.general, office.ada, "Who is Rex?")
+    server.faults.limit(60, on="conversations.replies", times=9)
+    app.model.script = ["A dog."]
+    await app.app.talks.take_up(left(office, said))
+    await app.final(office.general, "A dog.")
+    assert "Who is Rex?" in app.model.last_prompt
+
+
+@pytest.mark.parametrize("error", ["internal_error", "fatal_error", "", "cut"])
+async def test_what_slack_cannot_tell_now_is_looked_for_again(app, office, server, error):
+    said = server.say(office.general, office.ada, "Who is Rex?")
+    if error == "cut":
+        server.faults.cut(on="conversations.replies", times=9)
+    else:
+        server.faults.fail(200 if error else 503, error=error, on="conversations.replies")
+    await app.app.talks.take_up(left(office, said))
+    assert len(app.app.talks) == 0
+    server.faults.clear()
+    app.model.script = ["A dog."]
+    await app.app.talks.take_up(left(office, said))
+    await app.final(office.general, "A dog.")
+
+
+async def test_what_is_deleted_meanwhile_or_out_of_reach_is_not_answered(app, office, server):
+    said = server.say(office.general, office.ada, "Who is Rex?")
+    server.say(office.general, office.bob, f"{office.ada.mention} a dog.", thread=said)
+    server.delete(said)
+    await app.app.talks.take_up(left(office, said))
+    other = server.say(office.general, office.ada, "Who is Bello?")
+    server.kick(office.general)
+    await app.app.talks.take_up(left(office, other))
+    assert (len(app.app.talks), app.model.prompts) == (0, [])

@@ -80,7 +80,7 @@ def meaning(error: SlackApiError, *, stream: bool = False) -> Exception:
     """Return what a refusal means. stream: the call is one of a stream's."""
     code = coded(error)
     status = answered(error)
-    if status == 429 or code in BUSY:
+    if busy(error):
         return SlowDown("Slack asks to wait", after=after(error))
     if code == STOPPED:
         return Stopped(code)
@@ -103,6 +103,11 @@ def coded(error: SlackApiError) -> str:
         return str(error.response.get("error") or "")
     except (AttributeError, ValueError):  # the answer is not Slack's, but that of something in between
         return ""
+
+
+def busy(error: SlackApiError) -> bool:
+    """Tell whether Slack asks to wait."""
+    return coded(error) in BUSY or answered(error) == 429
 
 
 def answered(error: SlackApiError) -> int:

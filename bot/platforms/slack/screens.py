@@ -20,7 +20,7 @@ from bot.platforms.slack import words
 from bot.platforms.slack.intake import SAID, Heard
 from bot.platforms.slack.outlet import EVENT
 from bot.platforms.slack.people import Person
-from bot.platforms.slack.refusals import BUSY, after, answered, coded
+from bot.platforms.slack.refusals import after, busy, coded
 from bot.platforms.slack.workspaces import Workspace
 from bot.records import Seen
 from memory.errors import LoreError
@@ -182,7 +182,7 @@ class Screens:
                 found, whole = await _asked(workspace, where, ts)
         except FAILED as error:
             log.info("not looked back", channel=channel, why=_why(error))
-            if isinstance(error, SlackApiError) and _busy(error):
+            if isinstance(error, SlackApiError) and busy(error):
                 self._resting[team, method] = now + after(error)
             return False
         screen.asked = now
@@ -272,10 +272,6 @@ async def _known(workspace: Workspace, person: str) -> Person | None:
     with suppress(*FAILED):
         return await workspace.people.person(person)
     return None
-
-
-def _busy(error: SlackApiError) -> bool:
-    return coded(error) in BUSY or answered(error) == 429
 
 
 def _why(error: Exception) -> str:

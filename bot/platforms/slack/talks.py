@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 
@@ -17,6 +19,7 @@ from bot.platforms.slack import blocks, intake, signs, words
 from bot.platforms.slack.audience import place, scope
 from bot.platforms.slack.intake import Heard
 from bot.platforms.slack.outlet import Outlet, Spot
+from bot.platforms.slack.refusals import REFUSED, busy, coded
 from bot.platforms.slack.screens import Screens
 from bot.platforms.slack.workspaces import Workspace, Workspaces
 from bot.records import Attachment, Incoming
@@ -111,10 +114,14 @@ class Talks:
         """Take in what an earlier process was asked, unless it is gone."""
         try:
             asked = await self.found(incoming)
-        except (LookupError, SlackApiError) as error:
-            log.info("gone", turn=incoming.id, error=type(error).__name__)
-            await self._engine.inbox.gone(incoming)
-        except (OSError, TimeoutError, LoreError) as error:  # it is looked for again
+        except LookupError:
+            await self._gone(incoming, "deleted")
+        except SlackApiError as error:
+            if coded(error) in REFUSED:
+                await self._gone(incoming, coded(error))
+            else:  # it is looked for again
+                log.warning("not taken up", turn=incoming.id, error=coded(error))
+        except (OSError, TimeoutError, aiohttp.ClientError, LoreError) as error:
             log.warning("not taken up", turn=incoming.id, error=type(error).__name__)
         else:
             self.take(asked, anyway=True)
@@ -122,23 +129,19 @@ class Talks:
     async def found(self, incoming: Incoming) -> Asked:
         """Return what was asked as it is in Slack now: it may say something else, and others may read it.
 
-        Raises LookupError where it is gone, SlackApiError, OSError, RedisError.
+        Where Slack takes no more of such questions now, it is what was written down. Raises LookupError where it is
+        gone, SlackApiError, OSError, aiohttp.ClientError, RedisError.
         """
         team = incoming.scope.tenant.removeprefix("slack:")
         workspace = await self._workspaces.of(team)
         channel, thread = place(incoming.scope.conversation)
-        if thread is not None:
-            found = await workspace.client.conversations_replies(
-                channel=channel, ts=thread, latest=incoming.id, oldest=incoming.id, inclusive=True, limit=2
-            )
-        else:
-            found = await workspace.client.conversations_history(
-                channel=channel, latest=incoming.id, oldest=incoming.id, inclusive=True, limit=1
-            )
-        message = next((one for one in found["messages"] if one["ts"] == incoming.id), None)
-        if message is None:
-            raise LookupError(incoming.id)
-        one = intake.heard({**message, "channel": channel})
+        one = None
+        try:
+            message = await _message(workspace, channel, thread, incoming.id)
+            one = intake.heard({**message, "channel": channel})
+        except SlackApiError as error:
+            if not busy(error):
+                raise
         burst = await self._engine.inbox.burst(incoming.scope, incoming.id)
         if one is None or burst.others:  # asked by a command, in a message of ours
             person, kind = incoming.scope.person, await workspace.people.channel(channel)
@@ -146,6 +149,10 @@ class Talks:
             spoken = Heard(incoming.id, channel, person, incoming.text, thread)
             return Asked(replace(incoming, scope=here), Origin(workspace, spoken))
         return Asked(await self.incoming(workspace, one), Origin(workspace, one))
+
+    async def _gone(self, incoming: Incoming, why: str) -> None:
+        log.info("gone", turn=incoming.id, error=why)
+        await self._engine.inbox.gone(incoming)
 
     async def edited(self, one: Heard, incoming: Incoming, before: str) -> bool:
         """Let memory hold what a message says now; False where it is not remembered. before: what it said.
@@ -227,6 +234,21 @@ class Talks:
         finally:
             for one in self._lit.pop(_place(asked.incoming), ()):
                 self._signs.rest(one)
+
+
+async def _message(workspace: Workspace, channel: str, thread: str | None, ts: str) -> dict[str, Any]:
+    """Return a message as Slack has it. Raises LookupError where it has none, SlackApiError, OSError."""
+    client = workspace.sender  # that does not wait where Slack asks to
+    if thread is not None:
+        found = await client.conversations_replies(
+            channel=channel, ts=thread, latest=ts, oldest=ts, inclusive=True, limit=2
+        )
+    else:
+        found = await client.conversations_history(channel=channel, latest=ts, oldest=ts, inclusive=True, limit=1)
+    for message in found["messages"]:
+        if message["ts"] == ts and message.get("subtype") != "tombstone":
+            return dict(message)
+    raise LookupError(ts)
 
 
 def _place(incoming: Incoming) -> str:
