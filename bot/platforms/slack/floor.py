@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from slack_sdk.errors import SlackApiError
 
+from bot.conversation import BURST
 from bot.engine import Engine
 from bot.platforms.slack.desk import Desk, Place
 from bot.platforms.slack.places import Places
@@ -28,7 +29,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """What the app works with."""
+    """What the app works with. burst: seconds of silence that end one."""
 
     engine: Engine
     memory: Memory
@@ -36,6 +37,7 @@ class Rooms:
     settings: Settings
     workspaces: Workspaces
     purging: Purging
+    burst: float = BURST
 
 
 class Floor:
@@ -43,10 +45,11 @@ class Floor:
 
     def __init__(self, rooms: Rooms) -> None:
         self.rooms, self.service = rooms, rooms.service
+        memory, settings = rooms.memory, rooms.settings
         self.sharing = Sharing(rooms.workspaces)
-        self.places = Places(rooms.memory, rooms.service.listening)
-        self.talks = Talks(rooms.workspaces, rooms.engine, rooms.service, rooms.settings, self.places)
-        self.desk = Desk(rooms.engine, rooms.memory, rooms.service, self.talks, rooms.settings, self.places)
+        self.places = Places(memory, rooms.service.listening)
+        self.talks = Talks(rooms.workspaces, rooms.engine, memory, rooms.service, settings, self.places, rooms.burst)
+        self.desk = Desk(rooms.engine, memory, rooms.service, self.talks, settings, self.places)
         self._beside: set[asyncio.Task[None]] = set()
 
     async def drain(self, seconds: float) -> None:
