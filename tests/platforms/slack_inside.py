@@ -19,6 +19,7 @@ from bot.notices import Practices
 from bot.platforms.slack.app import SlackApp
 from bot.platforms.slack.floor import Rooms
 from bot.platforms.slack.purging import Purging
+from bot.platforms.slack.tenants import Home
 from bot.platforms.slack.workspaces import Workspace, Workspaces
 from bot.presets import Presets, Wanted
 from bot.prompts import Prompts
@@ -76,11 +77,11 @@ async def inside(
         parts = (presets, registry.apps, Prompts(), limits, practices, Metrics(), listening)
         service = Service("Lorebot", model.name, *parts)
 
-        async def token(team: str) -> str:
+        async def token(home: Home) -> str:
             return server.bot_token
 
         workspaces = Workspaces(token, session, server.url)
-        home = await workspaces.of(server.home.id)
+        home = await workspaces.of(Home(server.home.id))
 
         async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
             return AuthorizeResult(

@@ -159,7 +159,7 @@ class Screens:
             return ()
         with suppress(*FAILED):
             async with asyncio.timeout(PATIENCE):
-                kind = await workspace.people.channel(channel)
+                kind = await workspace.people.settled(channel)
             if kind.kind != "public" or kind.outsiders:
                 return ()
             where = (workspace.team, channel, None)
