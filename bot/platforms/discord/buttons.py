@@ -9,18 +9,15 @@ from bot.delivery.stream import Controls
 
 _NAME = re.compile(r"lore:(stop|regenerate|why):(\d+):(\d+)")
 
-STOPPED = "There is nothing to stop any more."
-NOT_YOURS = "Only whoever asked, or a moderator, may do that."
-
 
 class Handles(Protocol):
     """What the buttons do; a client has it as its `desk`."""
 
-    async def stop(self, interaction: discord.Interaction, message: int) -> None:
-        """Stop the answer to a message."""
+    async def stop(self, interaction: discord.Interaction, message: int, asker: int) -> None:
+        """Stop the answer to a message; asker: who has asked."""
 
     async def regenerate(self, interaction: discord.Interaction, message: int, asker: int) -> None:
-        """Answer a message anew; asker: whose it was."""
+        """Answer a message anew; asker: who has asked."""
 
     async def why(self, interaction: discord.Interaction, message: int) -> None:
         """Show why the answer to a message says what it says."""
@@ -44,15 +41,12 @@ class Button(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_NAME):
         return cls(match[1], int(match[2]), int(match[3]))
 
     async def callback(self, interaction: discord.Interaction) -> Any:
-        """Do what it says, for those who may."""
-        if self._does != "why" and not _may(interaction, self._asker):
-            await interaction.response.send_message(NOT_YOURS, ephemeral=True)
-            return
+        """Do what it says."""
         client: Any = interaction.client
         desk: Handles = client.desk
         match self._does:
             case "stop":
-                await desk.stop(interaction, self._message)
+                await desk.stop(interaction, self._message, self._asker)
             case "regenerate":
                 await desk.regenerate(interaction, self._message, self._asker)
             case _:
@@ -82,10 +76,6 @@ def asked(message: discord.Message) -> int | None:
     ]
     found = [match for name in names if (match := _NAME.fullmatch(name))]
     return int(found[0][2]) if found else None
-
-
-def _may(interaction: discord.Interaction, asker: int) -> bool:
-    return interaction.user.id == asker or interaction.permissions.manage_messages
 
 
 _LOOKS = {
