@@ -216,7 +216,7 @@ class Outlet:
         return True
 
 
-class _NoStream(Exception):
+class _NoStream(DeliveryError):
     """Slack does not stream here, or not any more."""
 
 
