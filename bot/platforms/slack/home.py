@@ -59,7 +59,8 @@ class Home:
         """Show somebody what is remembered of them. Raises DeliveryError, RedisError."""
         here = _here(workspace, person)
         paused = await self._memory.paused(here)
-        places = sorted(await self._memory.find(here, Which(person=person)), key=lambda one: one.sent_at, reverse=True)
+        found = await self._memory.find(here, Which(person=person))
+        places = sorted(found, key=lambda one: (one.sent_at, one.place), reverse=True)
         if look.search:
             wanted = look.search.casefold()
             turns = await self._memory.read(here, places[:SEARCHED])
