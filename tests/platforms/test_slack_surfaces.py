@@ -31,6 +31,7 @@ async def started():
         rules.commands = frozenset(own | named | {"/acme-dance"})
         rules.events = frozenset(uses.subscribed())
         app.server.world.install.scopes = frozenset(uses.scopes())
+        app.server.ratelimits.on = False  # nobody does in an hour what these tests do in a minute
         app.home.settings |= {"LOREBOT_PERSON_PER_MINUTE": "0", "LOREBOT_TENANT_PER_MINUTE": "0"}
         await app.start()
         yield app
