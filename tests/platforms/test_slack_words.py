@@ -80,6 +80,9 @@ def test_a_screen_shows_the_thread_one_is_in_and_not_the_question_itself():
         screens.add("T1", one, Seen("x", one.text, one.ts))
     assert [seen.text for seen in screens.before("T1", Heard("5.0", "C1", "U1", "?"))] == ["a", "b", "c"]
     assert [seen.text for seen in screens.before("T1", Heard("5.0", "C1", "U1", "?", "1.0"))] == ["a", "in the thread"]
+    screens.reword("T1", "C1", "2.0", "B")
+    assert [seen.text for seen in screens.before("T1", Heard("5.0", "C1", "U1", "?"))] == ["a", "B", "c"]
+    screens.reword("T1", "C1", "2.0", "b")
     screens.drop("T1", "C1", "1.0")
     assert [seen.text for seen in screens.before("T1", Heard("4.0", "C1", "U1", "?"))] == ["b"]
     assert screens.before("T2", Heard("5.0", "C1", "U1", "?")) == ()

@@ -187,6 +187,7 @@ class SlackApp:
         if one is None or one.person == workspace.me or old.get("text") == message.get("text"):
             return  # our own, or a link's preview
         incoming = await self._floor.talks.incoming(workspace, one)
+        self._screens.reword(workspace.team, one.channel, one.ts, words.read(one.text, workspace.people.name))
         talk = self._floor.talks.of(incoming)
         if talk is not None and talk.reword(incoming.id, incoming.text):
             return
@@ -213,7 +214,7 @@ class SlackApp:
             kind = await workspace.people.channel(channel)
             firsts = [(one, (await self._engine.inbox.burst(_in(workspace, kind, one), ts)).first) for one in places]
             turns = tuple(dict.fromkeys([*((one, ts) for one in places), *firsts]))
-            await self._memory.forget(Operator(whose), Which(turns=turns))
+            await self._memory.forget(Operator(whose), Which(turns=turns), erase=False)
         except (LoreError, SlackApiError) as error:
             log.warning("not forgotten", error=type(error).__name__)
 

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.platforms.slack import words
@@ -74,6 +74,14 @@ class Screens:
         shown = dict(self._places.get((team, one.channel, one.thread), ()))
         shown.pop(one.ts, None)
         return tuple(shown[ts] for ts in sorted(shown) if ts < one.ts)
+
+    def reword(self, team: str, channel: str, ts: str, text: str) -> None:
+        """Let a message say something else."""
+        for (a_team, a_channel, _), place in self._places.items():
+            if (a_team, a_channel) == (team, channel):
+                for at, (one, seen) in enumerate(place):
+                    if one == ts:
+                        place[at] = one, replace(seen, text=text)
 
     def drop(self, team: str, channel: str, ts: str) -> None:
         """Take out a message that is gone."""
