@@ -3,6 +3,7 @@
 The app has the scopes, commands and events of its manifest, and no others.
 """
 
+import asyncio
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -527,15 +528,20 @@ async def test_a_very_long_turn_fits_on_the_home(app, office):
 
 
 async def test_in_the_assistant_view_prompts_are_suggested_and_questions_answered(app, office):
-    app.server.rules.events = frozenset(uses.subscribed(assistant=True))
+    app.server.rules.events, app.server.rules.agent = frozenset(uses.subscribed(assistant=True)), False
+    app.openai.let_go = asyncio.Event()
     thread = app.server.open_assistant(office.bob, office.general)
     await app.server.until(lambda: app.server.session(thread).prompts)
     assert len(app.server.session(thread).prompts) == 4
     app.server.look_beside(office.bob, thread, office.lounge)
     app.server.say(thread.channel, office.bob, "Who is my dog?", thread=thread)
+    await app.server.until(lambda: app.server.session(thread).status == "is thinking…")
+    app.openai.let_go.set()
+    app.openai.let_go = None
     await app.server.until(lambda: [one for one in app.server.thread(thread) if one.text == "Rex!"])
-    await app.server.until(lambda: app.server.session(thread).title == "Who is my dog?")
-    app.server.rules.events = frozenset(uses.subscribed())
+    await app.server.until(lambda: app.server.session(thread).status == "")
+    assert app.server.session(thread).title == "Who is my dog?"
+    app.server.rules.events, app.server.rules.agent = frozenset(uses.subscribed()), True
 
 
 # Restarts

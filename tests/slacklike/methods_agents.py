@@ -26,6 +26,7 @@ class AgentMethods:
 
     def set_status(self, call: Call) -> Json:
         """Set a session's status; the first time makes it, with a title and who began it."""
+        self._need_agent()
         status = call.args.get("status")
         if status not in STATUSES:
             raise bad_arguments("status must be one of active, processing, suspended, closed")
@@ -46,6 +47,7 @@ class AgentMethods:
         return {"status": session.status, "title": session.title}
 
     def rename(self, call: Call) -> Json:
+        self._need_agent()
         title = str(call.args.get("title") or "")
         if not 0 < len(title) <= TITLE:
             raise bad_arguments(f"title must be 1 to {TITLE} characters")
@@ -73,6 +75,11 @@ class AgentMethods:
         thread_ts = str(call.args.get("thread_ts") or "")
         session = self.world.session(channel, thread_ts) if not thread_ts else self._session(call, channel)
         session.prompts, session.prompts_title = prompts, str(call.args.get("title") or "")
+
+    def _need_agent(self) -> None:
+        """Refuse an app that is no agent; by which error Slack does is documented nowhere."""
+        if not self.world.rules.agent:
+            raise Refused("not_allowed")
 
     def _channel(self, call: Call) -> Channel:
         return self.world.member_in(call.install, call.args.get("channel_id"))

@@ -113,6 +113,16 @@ async def test_without_the_subscription_there_is_a_warning_instead_of_a_button(s
     assert await refused(bot.client.agents_sessions_setStatus(**where, status="thinking")) == "invalid_arguments"
 
 
+async def test_an_app_with_the_older_assistant_view_has_no_sessions(server, bot, place, asked):
+    server.rules.agent = False
+    where = {"channel_id": place.channel.id, "thread_ts": asked.ts}
+    assert await refused(bot.client.agents_sessions_setStatus(**where, status="processing")) == "not_allowed"
+    assert await refused(bot.client.agents_sessions_rename(**where, title="A tale")) == "not_allowed"
+    await bot.client.assistant_threads_setStatus(**where, status="is thinking…")
+    await bot.client.assistant_threads_setTitle(**where, title="A tale")
+    assert (server.session(asked).status, server.session(asked).title) == ("is thinking…", "A tale")
+
+
 async def test_prompts_are_suggested_above_a_conversation(server, bot, place):
     prompts = [{"title": "Hi", "message": "Say hi"}]
     await bot.client.assistant_threads_setSuggestedPrompts(channel_id=place.dm.id, prompts=prompts)

@@ -158,17 +158,12 @@ async def _busy(asked: Asked) -> None:
     if thread is None:
         return
     direct = asked.incoming.scope.audience is Audience.DIRECT
+    agent = direct
     try:
         with suppress(SlackApiError, OSError, asyncio.TimeoutError):
-            if direct:  # an agent's session, with Slack's own Stop
-                await workspace.client.agents_sessions_setStatus(
-                    channel_id=channel,
-                    thread_ts=thread,
-                    status="processing",
-                    title=asked.incoming.text[:TITLE],
-                    initiator_user_id=asked.incoming.scope.person,
-                )
-            else:
+            if direct:
+                agent = await _session(asked, channel, thread)
+            if not agent:
                 await workspace.client.assistant_threads_setStatus(
                     channel_id=channel, thread_ts=thread, status="is thinking…"
                 )
@@ -176,9 +171,30 @@ async def _busy(asked: Asked) -> None:
     finally:
         if direct:
             with suppress(SlackApiError, OSError, asyncio.TimeoutError):
-                await tasks.whole(_rest(workspace, channel, thread))
+                await tasks.whole(_rest(workspace, channel, thread, agent=agent))
 
 
-async def _rest(workspace: Workspace, channel: str, thread: str) -> None:
+async def _session(asked: Asked, channel: str, thread: str) -> bool:
+    """Work in an agent's session, with Slack's own Stop; False where the app has the older assistant view.
+
+    There a thread has a title alone, which its first question gives it. Raises SlackApiError, OSError.
+    """
+    client, title = asked.origin.workspace.client, asked.incoming.text[:TITLE]
+    person = asked.incoming.scope.person
+    try:
+        await client.agents_sessions_setStatus(
+            channel_id=channel, thread_ts=thread, status="processing", title=title, initiator_user_id=person
+        )
+    except SlackApiError:  # only agents have sessions; which error Slack says so by is documented nowhere
+        if not asked.origin.seen and title:
+            await client.assistant_threads_setTitle(channel_id=channel, thread_ts=thread, title=title)
+        return False
+    return True
+
+
+async def _rest(workspace: Workspace, channel: str, thread: str, *, agent: bool) -> None:
     """Tell that nothing is being done any more."""
-    await workspace.client.agents_sessions_setStatus(channel_id=channel, thread_ts=thread, status="active")
+    if agent:
+        await workspace.client.agents_sessions_setStatus(channel_id=channel, thread_ts=thread, status="active")
+    else:
+        await workspace.client.assistant_threads_setStatus(channel_id=channel, thread_ts=thread, status="")
