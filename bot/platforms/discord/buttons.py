@@ -6,21 +6,18 @@ from typing import Any, Protocol
 import discord
 
 from bot.delivery.stream import Controls
+from bot.desk import Desk, Place
 
 _NAME = re.compile(r"lore:(stop|regenerate|why):(\d+):(\d+)")
 
 
 class Handles(Protocol):
-    """What the buttons do; a client has it as its `desk`."""
+    """Where what buttons do is done; a client has it as its `desk`."""
 
-    async def stop(self, interaction: discord.Interaction, message: int, asker: int) -> None:
-        """Stop the answer to a message; asker: who has asked."""
+    does: Desk
 
-    async def regenerate(self, interaction: discord.Interaction, message: int, asker: int) -> None:
-        """Answer a message anew; asker: who has asked."""
-
-    async def why(self, interaction: discord.Interaction, message: int) -> None:
-        """Show why the answer to a message says what it says."""
+    def place(self, interaction: discord.Interaction) -> Place:
+        """Return where a button was pressed."""
 
 
 class Button(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_NAME):
@@ -42,15 +39,22 @@ class Button(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_NAME):
 
     async def callback(self, interaction: discord.Interaction) -> Any:
         """Do what it says."""
-        client: Any = interaction.client
-        desk: Handles = client.desk
+        where, does = pressed(interaction)
+        message, asker = str(self._message), str(self._asker)
         match self._does:
             case "stop":
-                await desk.stop(interaction, self._message, self._asker)
+                await does.stop(where, message, asker)
             case "regenerate":
-                await desk.regenerate(interaction, self._message, self._asker)
+                await does.regenerate(where, message, asker)
             case _:
-                await desk.why(interaction, self._message)
+                await does.why(where, message)
+
+
+def pressed(interaction: discord.Interaction) -> tuple[Place, Desk]:
+    """Return where a button was pressed, and who does what it says."""
+    client: Any = interaction.client
+    desk: Handles = client.desk
+    return desk.place(interaction), desk.does
 
 
 def view(controls: Controls, message: str, asker: int) -> discord.ui.View | None:

@@ -33,21 +33,21 @@ class Desk:
     """Commands, menus and buttons. does: what they do on every platform."""
 
     def __init__(self, does: desk.Desk, service: Service, talks: Talks, settings: Settings) -> None:
-        self._does = does
+        self.does = does
         self._service = service
         self._talks = talks
         self._settings = settings
 
     async def command(self, interaction: discord.Interaction, command: Command, words: str) -> None:
         """Carry out a command with what follows it, and show what it says."""
-        await self._does.run(self._place(interaction), command, words)
+        await self.does.run(self.place(interaction), command, words)
 
     async def about(self, interaction: discord.Interaction, message: discord.Message) -> None:
         """Ask what somebody wants to know about a message."""
 
         async def ask(again: discord.Interaction, question: str) -> None:
             seen = Seen(message.author.display_name, message.clean_content)
-            await self._does.ask(self._place(again), question, (seen,))
+            await self.does.ask(self.place(again), question, (seen,))
 
         await interaction.response.send_modal(dialogs.Question(ask))
 
@@ -55,25 +55,10 @@ class Desk:
         """Forget a message. A question that a command asked is the bot's message on Discord, and one's own."""
         mine = interaction.client.user is not None and message.author.id == interaction.client.user.id
         asked = _asked(message) if mine else None
-        await self._does.forget(self._place(interaction), str(message.id), str(asked) if asked else None)
+        await self.does.forget(self.place(interaction), str(message.id), str(asked) if asked else None)
 
-    async def stop(self, interaction: discord.Interaction, message: int, asker: int) -> None:
-        """Stop the answer to a message."""
-        await self._does.stop(self._place(interaction), str(message), str(asker))
-
-    async def regenerate(self, interaction: discord.Interaction, message: int, asker: int) -> None:
-        """Answer a message anew, in the place of the answer that it has."""
-        await self._does.regenerate(self._place(interaction), str(message), str(asker))
-
-    async def why(self, interaction: discord.Interaction, message: int) -> None:
-        """Show why the answer to a message says what it says."""
-        await self._does.why(self._place(interaction), str(message))
-
-    async def confirmed(self, interaction: discord.Interaction, token: str, yes: bool) -> None:
-        """Do what waits for a yes, or let it be."""
-        await self._does.confirmed(self._place(interaction), token, yes)
-
-    def _place(self, interaction: discord.Interaction) -> "Place":
+    def place(self, interaction: discord.Interaction) -> "Place":
+        """Return where somebody does something."""
         return Place(interaction, self._service, self._talks, self._settings)
 
 

@@ -2,19 +2,14 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
 import discord
 
+from bot.platforms.discord import buttons
+
 WRITING = 900.0  # seconds for a question; Discord does not tell that somebody has closed the form
 _NAME = re.compile(r"lore:(yes|no):([0-9a-f]+)")
-
-
-class Confirms(Protocol):
-    """Who does what was waiting for a yes; a client has it as its `desk`."""
-
-    async def confirmed(self, interaction: discord.Interaction, token: str, yes: bool) -> None:
-        """Do it, or let it be."""
 
 
 class Confirm(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_NAME):
@@ -35,9 +30,8 @@ class Confirm(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_NAME):
 
     async def callback(self, interaction: discord.Interaction) -> Any:
         """Do it, or let it be."""
-        client: Any = interaction.client
-        desk: Confirms = client.desk
-        await desk.confirmed(interaction, self._token, self._yes)
+        where, does = buttons.pressed(interaction)
+        await does.confirmed(where, self._token, self._yes)
 
 
 def confirm(token: str) -> discord.ui.View:
