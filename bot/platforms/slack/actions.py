@@ -29,6 +29,14 @@ Ack = Callable[..., Awaitable[None]]
 
 NOT_MANAGER = "Only who manages this place may do that."
 QUOTED = 2000  # characters of a message that is asked about; Slack keeps 3,000 with a dialog
+LONGEST_LABEL = 2000  # characters; Slack's
+ARE_YOU_SURE = blocks.sure(
+    blocks.SURE,
+    "Forget everything?",
+    "All that you said to me and all that I answered you will be gone, for good.\n\n"
+    "*Send me all of it*, on the page behind this, gives it to you as a file first.",
+    "Forget it all",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +170,7 @@ class Actions:
             case blocks.FORGET:
                 await home.forget(workspace, person, value, look)
             case blocks.FORGET_ALL:
-                await workspace.client.views_open(trigger_id=body["trigger_id"], view=FORGET_ALL)
+                await workspace.client.views_open(trigger_id=body["trigger_id"], view=ARE_YOU_SURE)
             case blocks.PAUSE | blocks.RESUME:
                 await home.wish(workspace, person, look, remembered=name == blocks.RESUME)
             case blocks.EXPORT:
@@ -244,16 +252,6 @@ def _asked(message: Json) -> str | None:
             if element.get("action_id") in blocks.BELOW:
                 return str(element.get("value") or "").partition(":")[0] or None
     return None
-
-
-FORGET_ALL = blocks.sure(
-    blocks.SURE,
-    "Forget everything?",
-    "All that you said to me and all that I answered you will be gone, for good.\n\n"
-    "*Send me all of it*, on the page behind this, gives it to you as a file first.",
-    "Forget it all",
-)
-LONGEST_LABEL = 2000  # characters; Slack's
 
 
 async def _acknowledged(ack: Ack) -> None:
