@@ -25,9 +25,9 @@ from bot.notes import Notes
 from bot.pauses import pauses
 from bot.platforms.slack import oauth
 from bot.platforms.slack.app import SlackApp
-from bot.platforms.slack.floor import Rooms
 from bot.platforms.slack.manifest import EVENTS
 from bot.platforms.slack.purging import Purging
+from bot.platforms.slack.rooms import Rooms
 from bot.platforms.slack.tenants import tenant
 from bot.platforms.slack.tokens import ManyWorkspaces, OneWorkspace, Secrets, Socket
 from bot.platforms.slack.workspaces import Workspaces
