@@ -11,6 +11,7 @@ people.py         who people and channels are, as far as it matters who reads wh
 audience.py       who can read a channel
 talks.py          the conversations that are going on
 outlet.py         where a reply goes: streamed where Slack can, else posted and updated
+rates.py          how much of what Slack takes of us in a minute
 desk.py           what commands, shortcuts, buttons and the App Home do
 blocks.py         buttons, dialogs and pages
 past.py           what was said in a channel before, as it is learned

@@ -1,7 +1,6 @@
 """Where a reply goes in Slack: streamed where it can be, else posted and updated; found again by its metadata."""
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -12,14 +11,15 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.delivery.stream import Controls
-from bot.errors import DeliveryError, DeliveryRefused, MessageLost, SlowDown
+from bot.errors import DeliveryError, DeliveryRefused, MessageLost, NotYet, SlowDown
+from bot.platforms.slack.rates import Rates
 from bot.platforms.slack.words import escaped
 
 log = structlog.get_logger()
 
 EVENT = "lorebot_part"  # the type of the metadata that our messages carry
 ROLL_OVER = 240.0  # seconds; Slack ends a stream after about five minutes, active or not
-STARTS = 15  # streams begun in a minute, so that their ends are within Slack's limit too
+LATER = 5.0  # seconds until what Slack takes no more of now is looked at again
 PLAIN = 3900  # characters of the plain text beside the blocks; Slack advises less than 4,000
 NO_STREAM = frozenset({
     "unknown_method", "not_allowed_token_type", "method_not_supported_for_channel_type", "missing_scope",
@@ -32,22 +32,6 @@ REFUSED = frozenset({
     "account_inactive", "token_revoked", "token_expired", "invalid_auth", "not_authed", "no_permission",
     "msg_too_long", "invalid_blocks", "messages_tab_disabled", "user_not_found", "cannot_dm_bot",
 })  # fmt: skip
-
-
-class Starts:
-    """How many streams may be begun in a workspace: Slack takes 20 beginnings and 20 ends a minute, with a few more."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._times: deque[float] = deque(maxlen=STARTS)
-
-    def take(self) -> bool:
-        """Begin one more, if that is allowed; what is beyond is posted and updated."""
-        now = self._clock()
-        if len(self._times) == STARTS and now - self._times[0] < 60.0:
-            return False
-        self._times.append(now)
-        return True
 
 
 class Outlet:
@@ -64,7 +48,7 @@ class Outlet:
         asked: str,
         recipient: tuple[str, str],
         buttons: Callable[[Controls], Sequence[dict[str, Any]]] = lambda controls: (),
-        starts: Starts | None = None,
+        rates: Rates | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
@@ -75,52 +59,46 @@ class Outlet:
         self._buttons = buttons
         self._clock = clock
         self._streams = thread is not None
-        self._starts = starts or Starts()
+        self._rates = rates or Rates()
         self._streaming: dict[str, tuple[str, float]] = {}  # by message: what was streamed, and since when
         self._nonces: dict[str, str] = {}
         self._tried: set[str] = set()
+        self._still: set[str] = set()  # messages that are known not to be streamed
 
     async def send(self, text: str, nonce: str, controls: Controls = Controls.NONE) -> str:
         """Post a message, or begin to stream one; the parts before it are whole."""
         for one, (said, _) in list(self._streaming.items()):
-            del self._streaming[one]
             if not await self._stopped(one, "", Controls.NONE):
                 await self._update(one, said, Controls.NONE)
         if nonce in self._tried and (message := await self._posted(nonce)) is not None:
             self._nonces[message] = nonce
             await self.edit(message, text, controls)
             return message
+        if controls is Controls.STOP:
+            if self._streams and self._rates.streams.take() and (begun := await self._streamed(text)) is not None:
+                self._nonces[begun] = nonce
+                return begun
+            if not self._rates.drafts.take():
+                raise NotYet("the workspace has as many messages that are not whole as can be updated", LATER)
         self._tried.add(nonce)
-        if self._streams and controls is not Controls.DONE and self._starts.take():
-            try:
-                with told():
-                    begun = await self._client.chat_startStream(
-                        channel=self._channel,
-                        thread_ts=str(self._thread),
-                        recipient_team_id=self._team,
-                        recipient_user_id=self._person,
-                        markdown_text=text,
-                    )
-            except (_NoStream, SlowDown) as error:
-                log.info("not streamed", why=str(error))
-                self._streams = False
-            else:
-                message = str(begun["ts"])
-                self._nonces[message] = nonce
-                self._streaming[message] = (text, self._clock())
-                return message
-        with told():
-            posted = await self._client.chat_postMessage(
-                channel=self._channel,
-                thread_ts=self._thread,
-                text=plain(text),
-                blocks=[*_blocks(text), *self._buttons(controls)],
-                unfurl_links=False,
-                unfurl_media=False,
-                metadata=_metadata(nonce, self._asked),
-            )
-        self._nonces[str(posted["ts"])] = nonce
-        return str(posted["ts"])
+        try:
+            with told(alone=False):  # posts are counted by channel
+                posted = await self._client.chat_postMessage(
+                    channel=self._channel,
+                    thread_ts=self._thread,
+                    text=plain(text),
+                    blocks=[*_blocks(text), *self._buttons(controls)],
+                    unfurl_links=False,
+                    unfurl_media=False,
+                    metadata=_metadata(nonce, self._asked),
+                )
+        except SlowDown:  # it is not there, for sure
+            self._tried.discard(nonce)
+            raise
+        message = str(posted["ts"])
+        self._nonces[message] = nonce
+        self._still.add(message)
+        return message
 
     async def edit(self, message: str, text: str, controls: Controls = Controls.NONE) -> None:
         """Let a message say something else: what is new is streamed, anything else replaces it."""
@@ -128,23 +106,52 @@ class Outlet:
             said, since = self._streaming[message]
             longer = text.startswith(said)
             if longer and controls is Controls.STOP and self._clock() - since < ROLL_OVER:
-                try:
-                    with told():
-                        await self._client.chat_appendStream(
-                            channel=self._channel, ts=message, markdown_text=text[len(said) :]
-                        )
-                except _NoStream:  # it has ended before its time; from now on the message is updated
-                    del self._streaming[message]
-                else:
-                    self._streaming[message] = (text, since)
+                if await self._longer(message, text):
                     return
-            else:
-                del self._streaming[message]
-                if await self._stopped(message, text[len(said) :] if longer else "", controls) and longer:
-                    return
-        else:
+            elif await self._stopped(message, text[len(said) :] if longer else "", controls) and longer:
+                return
+        elif message not in self._still:
             await self._stopped(message, "", controls)  # an earlier process may have been streaming it
-        await self._update(message, text, controls)
+        if controls is not Controls.STOP:
+            await self._update(message, text, controls)
+        elif self._rates.updates.take():
+            with _unhurried():
+                await self._update(message, text, controls)
+        else:
+            raise NotYet("the workspace has had as many updates as are to be spent before an end", LATER)
+
+    async def _streamed(self, text: str) -> str | None:
+        """Begin to stream a message, and return it; None where Slack does not stream here, or not now."""
+        try:
+            with told():
+                begun = await self._client.chat_startStream(
+                    channel=self._channel,
+                    thread_ts=str(self._thread),
+                    recipient_team_id=self._team,
+                    recipient_user_id=self._person,
+                    markdown_text=text,
+                )
+        except (_NoStream, SlowDown) as error:
+            log.info("not streamed", why=str(error))
+            self._streams = False
+            return None
+        message = str(begun["ts"])
+        self._streaming[message] = (text, self._clock())
+        return message
+
+    async def _longer(self, message: str, text: str) -> bool:
+        """Stream what is new of a text; False where the stream has ended before its time."""
+        if not self._rates.pieces.take():
+            raise NotYet("the workspace has had as many pieces of streams as Slack takes", LATER)
+        said, since = self._streaming[message]
+        try:
+            with _unhurried(), told():
+                await self._client.chat_appendStream(channel=self._channel, ts=message, markdown_text=text[len(said) :])
+        except _NoStream:  # from now on the message is updated
+            self._ended(message)
+            return False
+        self._streaming[message] = (text, since)
+        return True
 
     async def _update(self, message: str, text: str, controls: Controls) -> None:
         with told():
@@ -212,8 +219,20 @@ class Outlet:
                     metadata=_metadata(self._nonces.get(message, ""), self._asked),
                 )
         except (_NoStream, MessageLost):
+            self._ended(message)
             return False
+        except SlowDown:  # what is said need not wait for the end of the stream
+            if more and message in self._streaming:
+                with suppress(NotYet):
+                    await self._longer(message, self._streaming[message][0] + more)
+            raise
+        self._ended(message)
         return True
+
+    def _ended(self, message: str) -> None:
+        """Take in that a message is not streamed any more."""
+        self._streaming.pop(message, None)
+        self._still.add(message)
 
 
 class _NoStream(Exception):
@@ -234,8 +253,17 @@ def _metadata(nonce: str, asked: str) -> dict[str, Any]:
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Raise what slack_sdk raises as what delivery knows."""
+def _unhurried() -> Iterator[None]:
+    """Leave for later what Slack asks us to wait with."""
+    try:
+        yield
+    except SlowDown as error:
+        raise NotYet("Slack asks to wait", error.after) from error
+
+
+@contextmanager
+def told(*, alone: bool = True) -> Iterator[None]:
+    """Raise what slack_sdk raises as what delivery knows. alone: a limit is not the channel's."""
     try:
         yield
     except SlackApiError as error:
@@ -245,7 +273,7 @@ def told() -> Iterator[None]:
             raise _NoStream(code) from error
         if status == 429 or code in ("ratelimited", "rate_limited"):
             after = float(error.response.headers.get("Retry-After", 5))
-            raise SlowDown("Slack asks to wait", after=after) from error
+            raise SlowDown("Slack asks to wait", after=after, alone=alone) from error
         if code in LOST:
             raise MessageLost(f"the message can't be changed any more ({code})") from error
         if code in REFUSED:

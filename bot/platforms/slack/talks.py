@@ -142,7 +142,7 @@ class Talks:
             incoming.id,
             (origin.workspace.team, person),
             lambda controls: blocks.controls(controls, asked.id, person),
-            origin.workspace.starts,
+            origin.workspace.rates,
         )
         await self._replies.give(asked, outlet, f"{origin.workspace.team}/{channel}")
 

@@ -16,8 +16,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.attachments import File
 from bot.errors import DeliveryError
 from bot.notes import Notes
-from bot.platforms.slack.outlet import Starts
 from bot.platforms.slack.people import People
+from bot.platforms.slack.rates import Rates
 
 NOTE = "slack-workspaces"
 TIMEOUT = 30  # seconds for one call
@@ -38,7 +38,7 @@ class Workspace:
     client: AsyncWebClient
     sender: AsyncWebClient
     people: People
-    starts: Starts
+    rates: Rates
 
 
 Token = Callable[[str], Awaitable[str]]  # the bot's token in a workspace; raises LookupError where it has none
@@ -69,8 +69,8 @@ class Workspaces:
             return known
         client, sender = self.client(token), self.client(token, again=False)
         who = await client.auth_test()
-        people, starts = (known.people, known.starts) if known is not None else (People(client, team), Starts())
-        self._known[team] = Workspace(team, who["user_id"], who["bot_id"], who["url"], client, sender, people, starts)
+        people, rates = (known.people, known.rates) if known is not None else (People(client, team), Rates())
+        self._known[team] = Workspace(team, who["user_id"], who["bot_id"], who["url"], client, sender, people, rates)
         if known is None:
             await self._note()
         return self._known[team]
