@@ -151,13 +151,20 @@ def _acks(acks: Acks) -> dict[str, Any]:
             "bot": round(acks.shares.bot, 2),
             "redis": round(acks.shares.redis, 2),
             "others": round(acks.shares.others, 2),
+            "awaited": round(acks.shares.waited, 2),
         },
     }
 
 
 def _per_answer(load: Load) -> dict[str, int]:
     shares = sum((one.shares for one in load.rounds), NOTHING).over(sum(one.asked for one in load.rounds))
-    return {"bot": round(1000 * shares.bot), "redis": round(1000 * shares.redis), "others": round(1000 * shares.others)}
+    # awaited: for which the bot could have run, and others had the cores
+    return {
+        "bot": round(1000 * shares.bot),
+        "redis": round(1000 * shares.redis),
+        "others": round(1000 * shares.others),
+        "awaited": round(1000 * shares.waited),
+    }
 
 
 def _shared(load: Load) -> str:
@@ -165,7 +172,9 @@ def _shared(load: Load) -> str:
 
 
 def _cores(shares: Shares) -> str:
-    return f"bot {shares.bot:.2f}, Redis {shares.redis:.2f}, others {shares.others:.2f}"
+    return (
+        f"bot {shares.bot:.2f} ({shares.waited:.2f} more awaited), Redis {shares.redis:.2f}, others {shares.others:.2f}"
+    )
 
 
 def _some(rounds: list[Round]) -> list[tuple[int, Round]]:
