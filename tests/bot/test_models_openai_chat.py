@@ -105,6 +105,9 @@ async def test_lone_surrogates_are_sent_as_question_marks(server: ModelServer) -
         (Say(events=(chunk("Hel"), 'data: {"choices": [{"del\n\n')), "malformed"),
         (Say(events=(chunk("Hel"), "data: 5\n\n")), "malformed"),
         (Say(events=(chunk("Hel"), 'data: {"choices": [5]}\n\n')), "malformed"),
+        (Say(events=(chunk("Hel"), 'data: {"choices": {"0": 5}}\n\n')), "malformed"),
+        (Say(events=(chunk("Hel"), 'data: {"choices": [{"delta": ["lo"]}]}\n\n')), "malformed"),
+        (Say(events=(chunk("Hel"), 'data: {"choices": [{"delta": {"content": 5}}]}\n\n')), "malformed"),
         (Say(events=(chunk("Hel"), 'data: {"error": {"message": "out of memory"}}\n\n')), "out of memory"),
         (Say(events=(DONE,)), "truncated"),
     ],
@@ -114,6 +117,16 @@ async def test_a_reply_that_is_not_whole_is_broken_and_says_how(server: ModelSer
     error = await broken(endpoint(server.address, stall_timeout=0.3))
     assert isinstance(error, ReplyBroken)
     assert told in str(error)
+
+
+async def test_an_admins_key_of_the_environment_goes_nowhere(
+    server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "sk-admin-secret")
+    server.will(Say(events=(chunk("Hello", finish="stop"), DONE)))
+    await reply(endpoint(server.address))
+    assert server.seen[0].headers["authorization"] == f"Bearer {KEY}"
+    assert "admin" not in str(server.seen[0].headers)
 
 
 async def test_a_model_that_only_thinks_does_not_stall(server: ModelServer) -> None:
