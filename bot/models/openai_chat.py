@@ -138,7 +138,6 @@ class OpenAIChat:
                 return await client.post(
                     "/chat/completions",
                     body={"model": self._name, "messages": prompt, "stream": True, **asked, **self._extra},
-                    options={"security": {"bearer_auth": True}},  # not an admin's key, which `post` would add
                     cast_to=object,
                     stream=True,
                     stream_cls=Chunks,

@@ -119,16 +119,6 @@ async def test_a_reply_that_is_not_whole_is_broken_and_says_how(server: ModelSer
     assert told in str(error)
 
 
-async def test_an_admins_key_of_the_environment_goes_nowhere(
-    server: ModelServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OPENAI_ADMIN_KEY", "sk-admin-secret")
-    server.will(Say(events=(chunk("Hello", finish="stop"), DONE)))
-    await reply(endpoint(server.address))
-    assert server.seen[0].headers["authorization"] == f"Bearer {KEY}"
-    assert "admin" not in str(server.seen[0].headers)
-
-
 async def test_a_model_that_only_thinks_does_not_stall(server: ModelServer) -> None:
     thoughts = [chunk(reasoning_content="hm")] * 3
     server.will(Say(events=(*thoughts, chunk("Hello", finish="stop"), DONE)))

@@ -179,8 +179,8 @@ async def test_a_long_answer_is_split_and_none_of_it_lost(app, office):
     lines = [f"line {number} of the code" for number in range(1200)]
     app.openai.answer = lambda prompt: "Here:\n```python\n" + "\n".join(lines) + "\n```\nDone."
     ask(app, office.general, office.ada, "show me")
-    await app.server.until(lambda: any(one.text.rstrip().endswith("Done.") for one in app.server.said(office.general)))
-    said = "\n".join(one.text for one in await app.server.replied(office.general))
+    await app.server.until(lambda: any("Done." in one.shown for one in app.server.said(office.general)))
+    said = "\n".join(one.shown for one in await app.server.replied(office.general))
     assert [line for line in lines if line not in said] == []
     assert said.count("```") % 2 == 0
 
