@@ -50,10 +50,6 @@ class DiscordStage(Stage):
         for asked in self.server.journal.all[since:]:
             yield Call(asked.at, f"{asked.method} {asked.route}", asked.status, _sign(asked))
 
-    def stopped(self, way: str, question: Question) -> bool:
-        answer = self.answer(question)
-        return answer is not None and "(stopped)" in answer.content
-
     def _say(self, place: int, text: str) -> Question:
         channel, person = self._places[place % len(self._places)]
         return Question(channel, self.online.ask(channel, person, text))

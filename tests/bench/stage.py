@@ -133,7 +133,7 @@ class Stage(ABC):
     def stopped(self, way: str, question: Question) -> bool:
         """Tell whether people see that it has been stopped."""
         answer = self.answer(question)
-        return answer is not None and "(stopped)" in answer.shown
+        return answer is not None and "(stopped)" in answer.text
 
     @property
     @abstractmethod

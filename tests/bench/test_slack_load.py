@@ -25,7 +25,8 @@ async def test_a_run_measures_everything(capsys):
     assert told["p50"] > rounds.MODEL
     assert told["sign_p95"] < told["p50"]
     assert told["peak_mb"] >= max(told["rss_mb"].values()) > 0 < told["cpu_ms_an_answer"]["bot"]
-    assert (events["events"], events["lost"], events["told_again"]) == (pytest.approx(100, abs=4), 0, 0)
+    assert (events["lost"], events["told_again"]) == (0, 0)
+    assert 96 <= events["events"] < 150, "with those of the bot's own messages"
     assert events["ack_ms"]["max"] >= events["ack_ms"]["p99"] >= events["ack_ms"]["p50"] > 0
     assert events["answered"].partition("/")[0] == events["answered"].partition("/")[2] > "0"
     assert {one.way for one in stops} == set(stage.stops)
