@@ -34,12 +34,10 @@ class Rates:
     Slack's tiers are floors, of which a call at once and a call a minute later take one each, so no figure is more than
     half of its tier's: https://docs.slack.dev/apis/web-api/rate-limits
 
-    streams: begun; beginnings and ends are tier 2, 20 a minute. pieces: added to streams; tier 4, 100 a minute.
-    drafts: messages that are posted before they are whole; each is updated at its end, tier 3, 50 a minute. updates:
-    those before the end; the same tier.
+    pieces: added to streams; tier 4, 100 a minute. drafts: messages that are posted before they are whole; each is
+    updated at its end, tier 3, 50 a minute. updates: those before the end; the same tier.
     """
 
-    streams: Rate = field(default_factory=lambda: Rate(10))
     pieces: Rate = field(default_factory=lambda: Rate(50))
     drafts: Rate = field(default_factory=lambda: Rate(15))
     updates: Rate = field(default_factory=lambda: Rate(10))
