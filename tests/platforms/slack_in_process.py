@@ -18,10 +18,10 @@ from bot.metrics import Metrics
 from bot.notices import Practices
 from bot.platforms.slack import intake
 from bot.platforms.slack.app import SlackApp
-from bot.platforms.slack.floor import Rooms
 from bot.platforms.slack.places import Places
 from bot.platforms.slack.purging import Purging
-from bot.platforms.slack.tenants import Home
+from bot.platforms.slack.rooms import Rooms
+from bot.platforms.slack.tenants import Served
 from bot.platforms.slack.workspaces import Workspace, Workspaces
 from bot.presets import Presets, Wanted
 from bot.prompts import Prompts
@@ -53,7 +53,7 @@ class Office:
     def wake(self) -> None:
         """Begin a new life, which knows only what is in Redis."""
 
-        async def token(home: Home) -> str:
+        async def token(home: Served) -> str:
             install = next((one for one in self.server.app.installs if one.team.id == home.team), None)
             if install is None or install.gone:
                 raise LookupError(home.team)
@@ -91,7 +91,7 @@ class Office:
         await self.server.until(lambda: not self.server.deliveries.unacknowledged())
 
     async def workspace(self, team: Team) -> Workspace:
-        return await self.workspaces.of(Home(team.id, team.enterprise))
+        return await self.workspaces.of(Served(team.id, team.enterprise))
 
     async def incoming(self, message: Message) -> Incoming:
         """Return a message as the engine takes it."""

@@ -17,9 +17,9 @@ from bot.listening import Listening
 from bot.metrics import Metrics
 from bot.notices import Practices
 from bot.platforms.slack.app import SlackApp
-from bot.platforms.slack.floor import Rooms
 from bot.platforms.slack.purging import Purging
-from bot.platforms.slack.tenants import Home
+from bot.platforms.slack.rooms import Rooms
+from bot.platforms.slack.tenants import Served
 from bot.platforms.slack.workspaces import Workspace, Workspaces
 from bot.presets import Presets, Wanted
 from bot.prompts import Prompts
@@ -77,11 +77,11 @@ async def inside(
         parts = (presets, registry.apps, Prompts(), limits, practices, Metrics(), listening)
         service = Service("Lorebot", model.name, *parts)
 
-        async def token(home: Home) -> str:
+        async def token(home: Served) -> str:
             return server.bot_token
 
         workspaces = Workspaces(token, session, server.url)
-        home = await workspaces.of(Home(server.home.id))
+        home = await workspaces.of(Served(server.home.id))
 
         async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
             return AuthorizeResult(

@@ -14,7 +14,7 @@ from bot.errors import SettingsError
 from bot.platforms.slack.installations import Installations
 from bot.platforms.slack.refreshing import FreshInstallations
 from bot.platforms.slack.states import States
-from bot.platforms.slack.tenants import Home
+from bot.platforms.slack.tenants import Served
 from bot.registry.secrets import new_secret
 from memory import connect
 from memory.batch import Batch
@@ -94,9 +94,9 @@ async def test_which_workspaces_have_it_is_known_from_what_is_kept_and_not_after
     for team in ("T0EAST", "T0WEST"):
         await store.heard_of("E0GLOBE", team)
     library, east, west = (
-        Home("T0LIBRARY", "E0HOUSES"),
-        Home("T0EAST", "E0GLOBE", True),
-        Home("T0WEST", "E0GLOBE", True),
+        Served("T0LIBRARY", "E0HOUSES"),
+        Served("T0EAST", "E0GLOBE", True),
+        Served("T0WEST", "E0GLOBE", True),
     )
     assert await store.homes() == dict.fromkeys((library, east, west), "UBOT")
     await store.left("E0GLOBE", ["T0WEST"])

@@ -12,7 +12,7 @@ from slack_sdk.errors import SlackApiError
 from bot.platforms.slack import kept
 from bot.platforms.slack.kept import Kept
 from bot.platforms.slack.people import LISTED, People
-from bot.platforms.slack.tenants import Home
+from bot.platforms.slack.tenants import Served
 from memory import connect, index
 from memory.keys import Keys
 from memory.memory import Memory
@@ -129,7 +129,7 @@ async def test_until_it_is_known_who_reads_nobody_waits_and_outsiders_may(app, l
 
 async def test_the_list_of_all_members_is_read_once_for_many_and_again_when_it_is_old(app, library):
     clock = Clock()
-    people = People(app.workspaces.client(app.server.bot_token), Home(library.team.id), clock)
+    people = People(app.workspaces.client(app.server.bot_token), Served(library.team.id), clock)
     crowd = [app.server.person("somebody") for _ in range(30)]
     halls = [app.server.channel(f"hall{number}", *crowd) for number in range(3)]
     for hall in halls:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.platforms.slack.intake import Heard
 from bot.platforms.slack.screens import FRESH, SEEN, Screens, _renew, line
-from bot.platforms.slack.tenants import Home
+from bot.platforms.slack.tenants import Served
 from bot.platforms.slack.workspaces import Workspace
 from bot.records import Seen
 from memory.memory import Memory
@@ -210,7 +210,7 @@ def test_the_first_message_of_a_thread_stays_on_its_screen_however_long_it_gets(
 
 @pytest.fixture
 def workspace() -> Workspace:
-    return Workspace(Home("T1"), "U9", "B9", "", None, None, None, None)  # type: ignore[arg-type]
+    return Workspace(Served("T1"), "U9", "B9", "", None, None, None, None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ async def test_somebody_who_looks_at_a_public_channel_beside_the_agent_may_ask_a
     st.integers(1, 31),
 )
 def test_whatever_is_heard_and_told_each_message_is_shown_once_in_order_and_as_slack_has_it(events, told, asked):
-    workspace = Workspace(Home("T1"), "U9", "B9", "", None, None, None, None)  # type: ignore[arg-type]
+    workspace = Workspace(Served("T1"), "U9", "B9", "", None, None, None, None)  # type: ignore[arg-type]
     screens = Screens(None, "Lorebot")  # type: ignore[arg-type]
     say = lambda number, text: {"ts": f"{number + 10}.0", "channel": "C1", "user": "U1", "text": text}  # noqa: E731
     for number, what in events:

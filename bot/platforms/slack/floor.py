@@ -2,42 +2,26 @@
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from slack_sdk.errors import SlackApiError
 
-from bot.conversation import BURST
-from bot.engine import Engine
-from bot.platforms.slack.desk import Desk, Place
+from bot.desk import Desk
+from bot.platforms.slack import slashes
+from bot.platforms.slack.desk import Place, Spot
+from bot.platforms.slack.home import Home
 from bot.platforms.slack.places import Places
-from bot.platforms.slack.purging import Purging
+from bot.platforms.slack.rooms import Rooms
 from bot.platforms.slack.sharing import Sharing
 from bot.platforms.slack.talks import Talks
-from bot.platforms.slack.tenants import Home, tenant
-from bot.platforms.slack.workspaces import Workspace, Workspaces
-from bot.service import Service
-from bot.settings import Settings
+from bot.platforms.slack.tenants import Served, tenant
+from bot.platforms.slack.workspaces import Workspace
 from memory.errors import LoreError
-from memory.memory import Memory
 
 log = structlog.get_logger()
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Rooms:
-    """What the app works with. burst: seconds of silence that end one."""
-
-    engine: Engine
-    memory: Memory
-    service: Service
-    settings: Settings
-    workspaces: Workspaces
-    purging: Purging
-    burst: float = BURST
 
 
 class Floor:
@@ -49,7 +33,9 @@ class Floor:
         self.sharing = Sharing(rooms.workspaces)
         self.places = Places(memory, rooms.service.listening)
         self.talks = Talks(rooms.workspaces, rooms.engine, memory, rooms.service, settings, self.places, rooms.burst)
-        self.desk = Desk(rooms.engine, memory, rooms.service, self.talks, settings, self.places)
+        self.desk = Desk(rooms.engine, memory, rooms.service, settings)
+        self.home = Home(memory)
+        self.slash = slashes.called()  # as the last slash command told: the manifest may have put a word before them
         self._beside: set[asyncio.Task[None]] = set()
 
     async def drain(self, seconds: float) -> None:
@@ -62,7 +48,7 @@ class Floor:
         """Return where something happened; None where the bot has no token for it any more."""
         enterprise = context.get("enterprise_id")
         team = str(context.get("team_id") or enterprise)
-        home = Home(team, enterprise, org_wide=bool(context.get("is_enterprise_install")))
+        home = Served(team, enterprise, org_wide=bool(context.get("is_enterprise_install")))
         try:
             workspace = await self.rooms.workspaces.of(home)
         except (LookupError, SlackApiError) as error:
@@ -71,32 +57,9 @@ class Floor:
         await self.service.listening.channels.watch([tenant(workspace.team)])
         return workspace
 
-    def place(
-        self, workspace: Workspace, channel: str, thread: str | None, person: str, url: str | None = None
-    ) -> Place:
+    def place(self, workspace: Workspace, spot: Spot) -> Place:
         """Return where somebody does something, and how they are told about it."""
-
-        async def tell(text: str, shown: list[Json], everyone: bool = False) -> None:
-            if url is not None:
-                answer = {"text": text, "blocks": shown or None, "replace_original": False}
-                answer["response_type"] = "in_channel" if everyone else "ephemeral"
-                await self.rooms.workspaces.respond(url, {k: v for k, v in answer.items() if v is not None})
-                return
-            client = workspace.client
-            if everyone or channel.startswith("D"):
-                await client.chat_postMessage(channel=channel, thread_ts=thread, text=text, blocks=shown or None)
-            else:
-                await client.chat_postEphemeral(
-                    channel=channel, user=person, thread_ts=thread, text=text, blocks=shown or None
-                )
-
-        async def openly(text: str, shown: list[Json]) -> None:
-            await tell(text, shown, everyone=True)
-
-        async def alone(text: str, shown: list[Json]) -> None:
-            await tell(text, shown)
-
-        return Place(workspace, channel, thread, person, alone, openly)
+        return Place(self.rooms, self.talks, workspace, spot)
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something beside: Slack waits three seconds for us."""

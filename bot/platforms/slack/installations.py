@@ -19,7 +19,7 @@ from slack_sdk.oauth.installation_store.async_installation_store import AsyncIns
 
 from bot import grace
 from bot.errors import SettingsError
-from bot.platforms.slack.tenants import Home, tenant
+from bot.platforms.slack.tenants import Served, tenant
 from bot.registry.secrets import fernet
 from memory.batch import Batch
 from memory.keys import Keys, tag
@@ -149,21 +149,21 @@ class Installations(AsyncInstallationStore):
             count += 1
         return count
 
-    async def homes(self) -> dict[Home, str | None]:
+    async def homes(self) -> dict[Served, str | None]:
         """Return the workspaces in which the app is installed, each with the bot's user id there.
 
         Of an organisation that has it for all of them, those that were heard of.
         """
-        found: dict[Home, str | None] = {}
+        found: dict[Served, str | None] = {}
         async for key in self._client.scan_iter(match=self._keys.every("installation"), count=1000):
             bot = self._bot(await self._asked("HGET", key, BOT))
             if bot is None or self._key_of(bot) != key.decode():  # another app's
                 continue
             if not bot.is_enterprise_install:
-                found[Home(bot.team_id or "", bot.enterprise_id)] = bot.bot_user_id
+                found[Served(bot.team_id or "", bot.enterprise_id)] = bot.bot_user_id
             else:
                 teams = await self._heard_of(bot.enterprise_id)
-                found |= {Home(one, bot.enterprise_id, org_wide=True): bot.bot_user_id for one in teams}
+                found |= {Served(one, bot.enterprise_id, org_wide=True): bot.bot_user_id for one in teams}
         return found
 
     # What a workspace is in memory

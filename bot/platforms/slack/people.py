@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.platforms.slack.kept import MOST, Kept
-from bot.platforms.slack.tenants import Home
+from bot.platforms.slack.tenants import Served
 
 log = structlog.get_logger()
 
@@ -64,7 +64,7 @@ class _List:
 class People:
     """The people and channels of one workspace."""
 
-    def __init__(self, client: AsyncWebClient, home: Home, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: AsyncWebClient, home: Served, clock: Callable[[], float] = time.monotonic) -> None:
         self.client = client
         self._home = home
         self._clock = clock

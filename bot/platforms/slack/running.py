@@ -24,10 +24,10 @@ from bot.metrics import Socket as Socket_
 from bot.pauses import pauses
 from bot.platforms.slack import oauth
 from bot.platforms.slack.app import SlackApp
-from bot.platforms.slack.floor import Rooms
 from bot.platforms.slack.manifest import EVENTS
 from bot.platforms.slack.purging import Purging
-from bot.platforms.slack.tenants import Home, tenant
+from bot.platforms.slack.rooms import Rooms
+from bot.platforms.slack.tenants import Served, tenant
 from bot.platforms.slack.tokens import ManyWorkspaces, OneWorkspace, Secrets, Socket
 from bot.platforms.slack.workspaces import Workspaces
 from bot.service import Service
@@ -115,7 +115,7 @@ async def _opened(
         installed = oauth.installations(client, memory.keys, secrets, bare)
         await oauth.resealed(installed, secrets)
 
-        async def token(home: Home) -> str:
+        async def token(home: Served) -> str:
             found = await installed.async_find_bot(
                 enterprise_id=home.enterprise, team_id=home.team, is_enterprise_install=home.org_wide
             )
@@ -135,7 +135,7 @@ async def _opened(
         return bolt, workspaces, purging
     own = secrets.bot.get_secret_value()
 
-    async def only(home: Home) -> str:
+    async def only(home: Served) -> str:
         return own
 
     workspaces = Workspaces(only, session, settings.slack_api)
@@ -157,16 +157,16 @@ async def _opened(
     return bolt, workspaces, Purging(memory, service.listening, None, settings.slack_grace_days)
 
 
-async def _nobody(home: Home) -> str:
+async def _nobody(home: Served) -> str:
     raise LookupError(home.team)
 
 
-async def _home(workspaces: Workspaces, token: str) -> Home:
+async def _home(workspaces: Workspaces, token: str) -> Served:
     """Return the workspace of a token; asked until Slack answers. Raises Unconfigured where it refuses."""
     for pause in pauses():
         try:
             who = await workspaces.client(token).auth_test()
-            return Home(str(who["team_id"]), who.get("enterprise_id"), bool(who.get("is_enterprise_install")))
+            return Served(str(who["team_id"]), who.get("enterprise_id"), bool(who.get("is_enterprise_install")))
         except SlackApiError as error:
             _refuse(error, "SLACK_BOT_TOKEN", "install the app again and copy its Bot User OAuth Token")
             log.warning("Slack not reached yet", error=str(error.response.get("error")), again_in=round(pause, 1))

@@ -67,7 +67,7 @@ class Talks:
         """burst: seconds of silence that end one."""
         self.screens = Screens(memory, settings.name)
         self._workspaces = workspaces
-        self._places = places
+        self.places = places
         self._engine = engine
         self._memory = memory
         self._settings = settings
@@ -190,7 +190,7 @@ class Talks:
         works = [_work(origin.workspace, incoming, one) for one in asked.ids]
         self._signs.light(works[0])
         try:
-            here = await self._places.settled(origin.workspace, incoming.scope)
+            here = await self.places.settled(origin.workspace, incoming.scope)
             incoming = replace(incoming, scope=here)
             files, seen = await asyncio.gather(
                 self._files(incoming, asked.origins or (origin,)),
@@ -223,6 +223,7 @@ class Talks:
             ),
             lambda controls: blocks.controls(controls, asked.id, person),
             workspace.starts,
+            workspace.rates,
             stopped=stopped,
             session=self._signs.sessions(workspace.team),
         )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class Served:
     """A workspace, and where the app is installed that serves it: there, or in the whole organisation (org_wide).
 
     enterprise: the organisation that the workspace is part of, if any.

@@ -1,7 +1,7 @@
 """Whose tokens a request takes: those of the workspace in which something happened."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +14,8 @@ from bot.attachments import File
 from bot.errors import DeliveryError
 from bot.platforms.slack.outlet import Starts
 from bot.platforms.slack.people import People
-from bot.platforms.slack.tenants import Home
+from bot.platforms.slack.rates import Rates
+from bot.platforms.slack.tenants import Served
 
 TIMEOUT = 30  # seconds for one call
 PATIENCE = 2  # times that a call is made again which Slack asked us to slow down for
@@ -29,14 +30,15 @@ class Workspace:
     client: for what may be asked again; sender: for what is posted, and must not be posted twice.
     """
 
-    home: Home
+    home: Served
     me: str
     bot: str
     url: str
     client: AsyncWebClient
     sender: AsyncWebClient
     people: People
-    starts: Starts
+    starts: Starts = field(default_factory=Starts)
+    rates: Rates = field(default_factory=Rates)
 
     @property
     def team(self) -> str:
@@ -44,7 +46,7 @@ class Workspace:
         return self.home.team
 
 
-Token = Callable[[Home], Awaitable[str]]  # the bot's token in a workspace; raises LookupError where it has none
+Token = Callable[[Served], Awaitable[str]]  # the bot's token in a workspace; raises LookupError where it has none
 
 
 class Workspaces:
@@ -55,10 +57,10 @@ class Workspaces:
         self._token = token
         self._session = session
         self._base_url = base_url
-        self._only: Home | None = None
-        self._homes: dict[str, Home] = {}
+        self._only: Served | None = None
+        self._homes: dict[str, Served] = {}
         self._known: dict[str, Workspace] = {}
-        self._bots: dict[str, Home] = {}  # by the bot's user id
+        self._bots: dict[str, Served] = {}  # by the bot's user id
 
     def known(self) -> list[Workspace]:
         """Return those that have been heard of since the start."""
@@ -68,20 +70,20 @@ class Workspaces:
         """Return the ids of all that have the app, as far as that is known."""
         return list(self._homes)
 
-    def only(self, home: Home) -> None:
+    def only(self, home: Served) -> None:
         """Serve this workspace alone: what people of others do in channels that are shared with them is done in it."""
         self._only = home
 
-    def expect(self, homes: Mapping[Home, str | None]) -> None:
+    def expect(self, homes: Mapping[Served, str | None]) -> None:
         """Know of workspaces that have the app, and of the bot's user id in each, before they are heard of."""
         self._homes.update((one.team, one) for one in homes)
         self._bots.update((bot, one) for one, bot in homes.items() if bot is not None)
 
-    def whose(self, person: str) -> Home | None:
+    def whose(self, person: str) -> Served | None:
         """Return the workspace whose bot somebody is."""
         return self._bots.get(person)
 
-    async def of(self, home: Home) -> Workspace:
+    async def of(self, home: Served) -> Workspace:
         """Return a workspace. Raises LookupError where the bot has no token for it, SlackApiError."""
         home = self._only or home
         token = await self._token(home)
@@ -91,13 +93,13 @@ class Workspaces:
             return known
         client, sender = self.client(token), self.client(token, again=False)
         who = await client.auth_test()
+        ourselves = (who["user_id"], who["bot_id"], who["url"])
         known = self._known.get(home.team)  # two may have asked
         if known is not None and known.home.org_wide == home.org_wide:
-            people, starts = known.people, known.starts
-            people.client = client  # the older token is good for a while only
+            known.people.client = client  # the older token is good for a while only
+            found = Workspace(home, *ourselves, client, sender, known.people, known.starts, known.rates)
         else:
-            people, starts = People(client, home), Starts()
-        found = Workspace(home, who["user_id"], who["bot_id"], who["url"], client, sender, people, starts)
+            found = Workspace(home, *ourselves, client, sender, People(client, home))
         self._known[home.team] = found
         self._bots[found.me] = home
         return found
@@ -108,10 +110,14 @@ class Workspaces:
             raise LookupError(f"the app is not known to be in {team}")
         return await self.of(self._homes[team])
 
-    async def respond(self, url: str, answer: dict[str, object]) -> None:
-        """Answer by the address that came with what somebody did. Raises OSError, aiohttp.ClientError."""
+    async def respond(self, url: str, answer: dict[str, object]) -> bool:
+        """Answer by the address that came with what somebody did; False where Slack does not take that any more.
+
+        Raises OSError, aiohttp.ClientError.
+        """
         async with self._session.post(url, json=answer) as response:
             await response.read()
+            return response.ok
 
     def file(self, workspace: Workspace, told: Mapping[str, Any]) -> File:
         """Return a file of Slack's; it is downloaded with the bot's token, from Slack alone."""
