@@ -14,6 +14,7 @@ from bot.platforms.slack.blocks import Page, Row
 from bot.platforms.slack.home import SHOWN, Home, Look
 from bot.platforms.slack.outlet import Starts
 from bot.platforms.slack.people import Channel, People
+from bot.platforms.slack.tenants import Served
 from bot.platforms.slack.workspaces import Workspace
 from tests.slacklike.forms import check_view
 from tests.slacklike.rules import Rules
@@ -49,8 +50,9 @@ def test_a_page_that_keeps_nothing_readable_is_the_first(kept):
 async def workspace():
     async with SlackLike() as server:
         client = AsyncWebClient(server.bot_token, base_url=server.url)
-        people = People(client, server.home.id)
-        yield server, Workspace(server.home.id, server.me.id, "B1", "https://x/", client, client, people, Starts())
+        home = Served(server.home.id)
+        people = People(client, home)
+        yield server, Workspace(home, server.me.id, "B1", "https://x/", client, client, people, Starts())
 
 
 async def test_somebody_sees_what_they_said_anywhere_also_where_recall_is_narrow_and_nobody_elses(
@@ -77,5 +79,5 @@ async def test_another_workspace_shows_nothing_of_it(memory, workspace, say):
     ada = server.person("ada")
     here = scope(server.home.id, Channel("C1", "public"), ada.id)
     await memory.remember(here, [say("Hello.", person=ada.id, conversation="C1")])
-    await Home(memory).show(replace(acme, team="T0OTHER"), ada.id)
+    await Home(memory).show(replace(acme, home=Served("T0OTHER")), ada.id)
     assert "Nothing is remembered of you yet" in server.home_view(ada).shown
