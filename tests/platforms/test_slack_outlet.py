@@ -147,8 +147,16 @@ async def test_a_message_is_found_again_by_its_metadata(place):
     assert await place.outlet(thread=False).find(1, nonce("t", 1)) is None
 
 
-async def test_of_a_stream_nobody_can_tell_which_part_it_was(place):
-    await place.outlet().send("Once", nonce("t", 0), Controls.STOP)
+async def test_a_stream_that_was_cut_is_known_by_having_no_metadata_yet(place):
+    message = await place.outlet().send("Once", nonce("t", 0), Controls.STOP)
+    assert await place.outlet().find(0, nonce("t", 0)) == message
+    await place.outlet().edit(message, "Once upon a time.", Controls.DONE)
+    assert await place.outlet().find(1, nonce("t", 1)) is None
+
+
+async def test_of_several_streams_nobody_can_tell_which_part_they_were(place):
+    for _ in range(2):
+        await place.outlet().send("Once", nonce("t", 0), Controls.STOP)
     with pytest.raises(MessageLost):
         await place.outlet().find(0, nonce("t", 0))
 

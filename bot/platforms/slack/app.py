@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 from slack_bolt.async_app import AsyncApp
+from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.errors import SlackApiError
 
 from bot import admission
@@ -29,7 +30,7 @@ from bot.platforms.slack.talks import Origin, Talks
 from bot.platforms.slack.tenants import tenant
 from bot.platforms.slack.workspaces import Workspace
 from bot.records import Seen
-from memory.errors import LoreError
+from memory.errors import LoreError, RedisUnavailable
 from memory.records import Which
 from memory.scope import Operator, Scope
 
@@ -80,7 +81,7 @@ class SlackApp:
                 return
 
     async def drain(self, seconds: float) -> None:
-        """Take no more messages, and answer those that came, so many seconds at most."""
+        """Answer what came, so many seconds at most; what comes now is written down for the next process."""
         self._ending = True
         await self._floor.drain(seconds)
 
@@ -106,11 +107,12 @@ class SlackApp:
 
     # Messages
 
-    async def _on_message(self, event: Json, context: Json) -> None:
-        """Hear, hear anew or forget a message."""
+    async def _on_message(self, event: Json, context: Json, request: AsyncBoltRequest) -> None:
+        """Hear, hear anew or forget a message. Where that fails, Slack is to send it again."""
         workspace = await self._floor.workspace(context)
-        if workspace is None or self._ending:
+        if workspace is None:
             return
+        first = event["type"] == "message" and request.headers.get("x-slack-retry-num", ["0"])[0] == "0"
         lock = self._orders.setdefault(f"{workspace.team}/{event['channel']}", asyncio.Lock())
         async with lock:  # what is said first is heard first
             match event.get("subtype"):
@@ -122,13 +124,17 @@ class SlackApp:
                     await self._moved(workspace, str(event["channel"]))
                 case _:
                     try:
-                        await self._hear(workspace, event)
+                        await self._hear(workspace, event, first=first)
                     except BaseException:  # Slack will send it again
                         self._came.pop((workspace.team, str(event["channel"]), str(event.get("ts"))), None)
                         raise
 
-    async def _hear(self, workspace: Workspace, event: Json) -> None:
-        """Take in a message that is addressed to the bot."""
+    async def _hear(self, workspace: Workspace, event: Json, *, first: bool) -> None:
+        """Take in a message that is addressed to the bot.
+
+        first: no other process has been told of it. While memory is away, nobody else could know that it is taken in.
+        Raises SlackApiError, and RedisUnavailable where it is to be sent again.
+        """
         one = intake.heard(event)
         if one is None or one.person == workspace.me or self._told_before(workspace, one):
             return
@@ -150,11 +156,18 @@ class SlackApp:
                 said = past.turn(workspace, one, person.name)
                 self._floor.service.listening.overheard.hear(whole, said)
             return
-        where = self._floor.place(workspace, one.channel, one.thread, one.person)
-        if incoming.text.startswith("!") and await self._commanded(where, incoming.text[1:]):
-            return
         already = await self._engine.inbox.take_in(incoming)  # once it is, Slack may be told so
         if already is None:
+            return
+        away = not await self._engine.backlog.caught_up()
+        if self._ending or (away and not first):
+            await self._engine.inbox.leave(incoming)
+            if away:
+                raise RedisUnavailable(self._engine.backlog.away)
+            return
+        where = self._floor.place(workspace, one.channel, one.thread, one.person)
+        if incoming.text.startswith("!") and await self._commanded(where, incoming.text[1:]):
+            await self._engine.inbox.done(incoming)
             return
         refusal = await self._floor.service.limits.admit(here, one.sent_at)
         asked = Asked(incoming, Origin(workspace, one, seen), already, taken=True)

@@ -10,9 +10,11 @@ from slack_sdk.errors import SlackApiError
 
 from bot.engine import Engine
 from bot.platforms.slack.desk import Desk, Place
+from bot.platforms.slack.outlet import NO_REPLY
 from bot.platforms.slack.purging import Purging
 from bot.platforms.slack.talks import Talks
 from bot.platforms.slack.tenants import tenant
+from bot.platforms.slack.tokens import refused
 from bot.platforms.slack.workspaces import Workspace, Workspaces
 from bot.service import Service
 from bot.settings import Settings
@@ -52,11 +54,16 @@ class Floor:
             await asyncio.wait(self._beside, timeout=1.0)
 
     async def workspace(self, context: Json) -> Workspace | None:
-        """Return where something happened; None where the bot has no token for it any more."""
+        """Return where something happened; None where the bot has no token for it any more.
+
+        Raises SlackApiError where Slack cannot tell now: it is to send again what happened.
+        """
         team = context.get("team_id") or context.get("enterprise_id")
         try:
             workspace = await self.rooms.workspaces.of(str(team))
         except (LookupError, SlackApiError) as error:
+            if isinstance(error, SlackApiError) and not refused(error):
+                raise
             log.warning("workspace not known", team=team, error=type(error).__name__)
             return None
         await self.service.listening.channels.watch([tenant(workspace.team)])
@@ -75,7 +82,9 @@ class Floor:
                 return
             client = workspace.client
             if everyone or channel.startswith("D"):
-                await client.chat_postMessage(channel=channel, thread_ts=thread, text=text, blocks=shown or None)
+                await client.chat_postMessage(
+                    channel=channel, thread_ts=thread, text=text, blocks=shown or None, metadata=NO_REPLY
+                )
             else:
                 await client.chat_postEphemeral(
                     channel=channel, user=person, thread_ts=thread, text=text, blocks=shown or None

@@ -18,6 +18,7 @@ from bot.platforms.slack.words import escaped
 log = structlog.get_logger()
 
 EVENT = "lorebot_part"  # the type of the metadata that our messages carry
+NO_REPLY = {"event_type": "lorebot_told", "event_payload": {}}  # so that what carries none is a stream
 ROLL_OVER = 240.0  # seconds; Slack ends a stream after about five minutes, active or not
 STARTS = 15  # streams begun in a minute, so that their ends are within Slack's limit too
 PLAIN = 3900  # characters of the plain text beside the blocks; Slack advises less than 4,000
@@ -173,7 +174,11 @@ class Outlet:
         return message
 
     async def find(self, part: int, nonce: str) -> str | None:
-        """Look for a message of ours by its metadata; one that was being streamed has none yet."""
+        """Look for a message of ours by its metadata; one that was being streamed has none yet.
+
+        There is one answer at a time in a thread, and the parts before this one have theirs: so a single message
+        without metadata is this part.
+        """
         with told():
             if self._thread is not None:
                 found = await self._client.conversations_replies(
@@ -188,9 +193,10 @@ class Outlet:
             payload = (one.get("metadata") or {}).get("event_payload") or {}
             if payload.get("nonce") == nonce:
                 return str(one["ts"])
-        if any(not one.get("metadata") for one in ours):
+        streamed = [str(one["ts"]) for one in ours if not one.get("metadata")] if self._thread is not None else []
+        if len(streamed) > 1:
             raise MessageLost("Slack does not tell which message that is")
-        return None
+        return streamed[0] if streamed else None
 
     async def _posted(self, nonce: str) -> str | None:
         """Return what an earlier try has posted, though nobody heard of it: Slack does not know a nonce again."""

@@ -1,5 +1,6 @@
 """Whose tokens a request takes: those of the workspace in which something happened."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -56,6 +57,7 @@ class Workspaces:
         self._session = session
         self._base_url = base_url
         self._known: dict[str, Workspace] = {}
+        self._dropping = asyncio.Event()
 
     def known(self) -> list[Workspace]:
         """Return those that are known by now."""
@@ -115,6 +117,13 @@ class Workspaces:
     def drop(self, team: str) -> None:
         """Forget a workspace that has uninstalled the app."""
         self._known.pop(team, None)
+        self._dropping.set()
+
+    async def dropped(self, seconds: float) -> None:
+        """Wait until one was dropped, or for so many seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._dropping.wait(), seconds)
+        self._dropping.clear()
 
     def client(self, token: str | None, *, again: bool = True) -> AsyncWebClient:
         """Return a client; again: a call that Slack has turned down for its rate is made again.
