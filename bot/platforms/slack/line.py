@@ -19,3 +19,11 @@ class Line:
     async def watch(self) -> None:
         """Look after it for ever. Raises PlatformLost, Unconfigured."""
         await asyncio.Event().wait()
+
+
+class Ending(Line):
+    """What takes the place of a line when the process ends."""
+
+    async def trouble(self) -> str:
+        """Tell that nothing more is taken."""
+        return "ending"

@@ -27,7 +27,7 @@ from bot.pauses import pauses
 from bot.platforms.slack import oauth
 from bot.platforms.slack.app import SlackApp
 from bot.platforms.slack.floor import Rooms
-from bot.platforms.slack.line import Line
+from bot.platforms.slack.line import Ending, Line
 from bot.platforms.slack.manifest import EVENTS
 from bot.platforms.slack.purging import Purging
 from bot.platforms.slack.socket_mode import SURE, Client, SocketMode
@@ -98,6 +98,7 @@ async def serve(
             for one in (*work, watching):
                 if one.done():
                     one.result()
+            health.check("slack", Ending())
             await ended(taking_up)
             await app.drain(DRAIN)
         except (PlatformLost, Unconfigured):
