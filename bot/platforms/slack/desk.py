@@ -28,7 +28,7 @@ from bot.notices import BUSY, SORRY
 from bot.platforms.slack import blocks, past
 from bot.platforms.slack.audience import place, scope
 from bot.platforms.slack.intake import Heard
-from bot.platforms.slack.outlet import plain
+from bot.platforms.slack.outlet import NO_REPLY, plain
 from bot.platforms.slack.people import Channel
 from bot.platforms.slack.talks import Origin, Talks
 from bot.platforms.slack.workspaces import Workspace
@@ -315,7 +315,7 @@ class Desk:
         text = quiet_on_slack(text)
         posted = await where.workspace.sender.chat_postMessage(
             channel=where.channel, thread_ts=thread, text=plain(text), blocks=[blocks.markdown(text)],
-            unfurl_links=False, unfurl_media=False,
+            unfurl_links=False, unfurl_media=False, metadata=NO_REPLY,
         )  # fmt: skip
         return str(posted["ts"])
 

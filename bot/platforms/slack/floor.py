@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from slack_sdk.errors import SlackApiError
 
+from bot.delivery.mentions import quiet_on_slack
 from bot.engine import Engine
 from bot.platforms.slack.desk import Desk, Place
 from bot.platforms.slack.outlet import NO_REPLY
@@ -75,6 +76,7 @@ class Floor:
         """Return where somebody does something, and how they are told about it."""
 
         async def tell(text: str, shown: list[Json], everyone: bool = False) -> None:
+            text = quiet_on_slack(text)
             if url is not None:
                 answer = {"text": text, "blocks": shown or None, "replace_original": False}
                 answer["response_type"] = "in_channel" if everyone else "ephemeral"

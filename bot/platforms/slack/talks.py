@@ -165,7 +165,7 @@ async def _busy(asked: Asked) -> None:
                     channel_id=channel,
                     thread_ts=thread,
                     status="processing",
-                    title=asked.incoming.text[:TITLE],
+                    title=quiet_on_slack(asked.incoming.text)[:TITLE],
                     initiator_user_id=asked.incoming.scope.person,
                 )
             else:
