@@ -32,7 +32,6 @@ async def stormed(app: Online, kills: int, *, direct: bool) -> None:
     """
     chance = random.Random(SEED)
     server = app.server
-    server.rules.retries = (0.0, 5.0, 20.0)  # Slack's are at once, after a minute and after five
     owner = server.person("owner")
     channels = [server.channel(f"channel-{number}", owner) for number in range(CHANNELS)]
     questions = {}
@@ -64,8 +63,9 @@ async def stormed(app: Online, kills: int, *, direct: bool) -> None:
         await asyncio.sleep(chance.uniform(0, 1))
         await app.start()
     crowd.cancel()
+    server.deliveries.retry_now()  # what no process has acknowledged
     try:
-        await server.until(lambda: all(whole(number) for number in questions), 120)
+        await server.until(lambda: all(whole(number) for number in questions), 200)
         await server.until(lambda: not app.openai.busy)
     finally:
         lost = [number for number in questions if not whole(number)]
@@ -73,6 +73,10 @@ async def stormed(app: Online, kills: int, *, direct: bool) -> None:
         ended = {number: sum(f"Answer {number} ends." in one for one in said(number)) for number in questions}
         doubled = [number for number in questions if begun[number] > 1 or ended[number] > 1]
         marked = [number for number in questions if any(STYLE.twice in one for one in said(number))]
+        stamps = {questions[number].ts: number for number in lost}
+        for one in server.deliveries.all:
+            if (number := stamps.get((one.body.get("event") or {}).get("ts"))) is not None:
+                print(number, one.name, one.acked.is_set(), [(try_.number, try_.failure) for try_ in one.attempts])
         print(f"{kills} kills, {len(questions)} questions, {lost=}, {doubled=}, {marked=}")
     assert (lost, doubled, marked) == ([], [], [])
 

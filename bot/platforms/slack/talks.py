@@ -28,6 +28,9 @@ from memory.scope import Audience
 
 log = structlog.get_logger()
 
+GONE = frozenset({
+    "channel_not_found", "thread_not_found", "message_not_found", "not_in_channel", "is_archived", "user_not_found",
+})  # fmt: skip
 TITLE = 200  # characters of a session's title; Slack takes no more
 STYLE = Style(
     SLACK, quiet=quiet_on_slack, stopped="_(stopped)_", aside="_{}_", controls=True, nonces=0.0,
@@ -83,10 +86,12 @@ class Talks:
         """Take in what an earlier process was asked, unless it is gone."""
         try:
             asked = await self.found(incoming)
-        except (LookupError, SlackApiError) as error:
-            log.info("gone", turn=incoming.id, error=type(error).__name__)
-            await self._engine.inbox.gone(incoming)
-        except (OSError, TimeoutError, LoreError) as error:  # it is looked for again
+        except (LookupError, SlackApiError, OSError, TimeoutError, LoreError) as error:
+            if isinstance(error, LookupError) or (isinstance(error, SlackApiError) and error.response["error"] in GONE):
+                log.info("gone", turn=incoming.id, error=type(error).__name__)
+                await self._engine.inbox.gone(incoming)
+                return
+            # It is looked for again: Slack may have been asked too often, or be unwell.
             log.warning("not taken up", turn=incoming.id, error=type(error).__name__)
         else:
             self.take(asked, anyway=True)
