@@ -376,7 +376,8 @@ async def test_12_what_was_edited_is_remembered_as_it_is_and_what_was_deleted_no
     deleted = await replied(app, office.general, office.ada, "My PIN is 4711.")
     app.server.edit(edited, f"{app.server.me.mention} The party is in Paris.")
     app.server.delete(deleted)
-    await app.server.until(lambda: not app.server.deliveries.unacknowledged())
+    told = [one for one in app.server.deliveries.of("message") if one.body["event"]["channel"] == office.general.id]
+    await app.server.until(lambda: all(one.acked.is_set() for one in told))
     await replied(app, office.lounge, office.bob, "Where is the party, and what is the PIN?")
     assert "Paris" in app.openai.prompts[-1]
     assert not re.search("Kyoto|4711", app.openai.prompts[-1])

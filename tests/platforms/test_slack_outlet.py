@@ -49,12 +49,12 @@ class Place:
     async def _token(self, team: str) -> str:
         return self.server.bot_token
 
-    def outlet(self, *, thread: bool = True) -> Outlet:
+    def outlet(self, *, thread: bool = True, starts: Starts | None = None) -> Outlet:
         where = self.asked.ts if thread else None
         recipient = (self.server.home.id, self.ada.id)
         return Outlet(
             self.client, self.channel.id, where, self.asked.ts, recipient,
-            lambda controls: blocks.controls(controls, self.asked.ts, self.ada.id), clock=self.clock,
+            lambda controls: blocks.controls(controls, self.asked.ts, self.ada.id), starts, self.clock,
         )  # fmt: skip
 
     @property
@@ -174,6 +174,17 @@ async def test_what_slack_says_is_told_in_the_words_of_delivery(place, server):
     server.kick(place.channel)
     with pytest.raises(DeliveryRefused):
         await outlet.send("Once", "n")
+
+
+async def test_only_what_may_be_streamed_is_stopped_for_slack_lets_that_be_done_twenty_times_a_minute(place, server):
+    starts = Starts(place.clock)
+    while starts.take():
+        pass
+    outlet = place.outlet(starts=starts)
+    message = await outlet.send("Once", "n", Controls.STOP)
+    for text in ("Once upon", "Once upon a", "Once upon a time."):
+        await outlet.edit(message, text, Controls.STOP)
+    assert (place.said, server.journal.of("chat.stopStream")) == (["Once upon a time."], [])
 
 
 async def test_a_cut_connection_does_not_post_twice(place, server):

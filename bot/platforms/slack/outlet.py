@@ -78,6 +78,7 @@ class Outlet:
         self._streams = thread is not None
         self._starts = starts or Starts()
         self._streaming: dict[str, tuple[str, float]] = {}  # by message: what was streamed, and since when
+        self._still: set[str] = set()  # messages that are streamed no more, or never were
         self._nonces: dict[str, str] = {}
         self._tried: set[str] = set()
 
@@ -121,6 +122,7 @@ class Outlet:
                 metadata=_metadata(nonce, self._asked),
             )
         self._nonces[str(posted["ts"])] = nonce
+        self._still.add(str(posted["ts"]))
         return str(posted["ts"])
 
     async def edit(self, message: str, text: str, controls: Controls = Controls.NONE) -> None:
@@ -143,8 +145,9 @@ class Outlet:
                 del self._streaming[message]
                 if await self._stopped(message, text[len(said) :] if longer else "", controls) and longer:
                     return
-        else:
-            await self._stopped(message, "", controls)  # an earlier process may have been streaming it
+        elif message not in self._still:  # an earlier process may have been streaming it
+            await self._stopped(message, "", controls)
+        self._still.add(message)
         await self._update(message, text, controls)
 
     async def _update(self, message: str, text: str, controls: Controls) -> None:
