@@ -3,13 +3,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run discord test check format bench bench-discord soak clean
+.PHONY: run discord slack test check format bench bench-discord soak clean
 
 run: .venv/run.stamp
 	@$(BIN)/lorebot repl
 
 discord: .venv/run.stamp
 	@$(BIN)/lorebot discord
+
+slack: .venv/run.stamp
+	@$(BIN)/lorebot slack
 
 test: .venv/dev.stamp
 	@$(BIN)/lorebot weights

@@ -5,21 +5,19 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 import redis.asyncio
-from pydantic import SecretStr
 from redis import exceptions
 
 from bot import wiring
-from bot.errors import DeliveryError, Unconfigured
+from bot.findings import Finding, Verdict
 from bot.models.base import Message, Piece
 from bot.models.openai_tokens import TiktokenTokenizer
-from bot.platforms.discord import checkup, tokens
+from bot.platforms.discord import checkup as discord
+from bot.platforms.slack import checkup as slack
 from bot.settings import Settings, variable
 from memory.batch import command, explained
 from memory.errors import LoreError
@@ -27,24 +25,6 @@ from memory.reranker import DEPTH
 from memory.words import ENGLISH
 
 LISTPACK = 2048  # bytes of a field; a vector of 384 float16 numbers takes 768
-
-
-class Verdict(StrEnum):
-    """What a finding means."""
-
-    GOOD = "good"
-    WARNING = "warning"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was looked at and found; fix: what to do where it is not good."""
-
-    check: str
-    verdict: Verdict
-    text: str
-    fix: str = ""
 
 
 async def examine(settings: Settings, progress: wiring.Progress) -> AsyncIterator[Finding]:
@@ -60,9 +40,9 @@ async def examine(settings: Settings, progress: wiring.Progress) -> AsyncIterato
     yield await _reranker(settings, progress)
     yield await _chat(settings, progress)
     yield _tokenizer()
-    async for finding in discord(settings):
+    async for finding in discord.findings(settings):
         yield finding
-    for finding in _slack(settings):
+    async for finding in slack.findings(settings):
         yield finding
 
 
@@ -246,63 +226,3 @@ def _tokenizer() -> Finding:
             "tokenizer", Verdict.BAD, f"counts {count} tokens in 'hello world', not 2", "install lorebot anew"
         )
     return Finding("tokenizer", Verdict.GOOD, "tiktoken, o200k_base")
-
-
-async def discord(settings: Settings) -> AsyncIterator[Finding]:
-    """Look at the bot's token, by its form first, and ask Discord whose it is and what it may hear."""
-    check, secret = "DISCORD_BOT_TOKEN", settings.discord_bot_token
-    if secret is None:
-        yield Finding(check, Verdict.GOOD, "not set; only `lorebot discord` needs it")
-        return
-    token = secret.get_secret_value().strip()
-    if fault := tokens.fault(token):
-        yield Finding(check, Verdict.BAD, fault, f"copy the token into {check} again")
-        return
-    try:
-        found = await checkup.application(token, settings.discord_api)
-    except Unconfigured as error:
-        yield Finding(check, Verdict.BAD, str(error), "reset it on your application's page Bot and set it anew")
-    except DeliveryError as error:
-        yield Finding(check, Verdict.WARNING, f"looks right, but {error}", "see whether this machine reaches Discord")
-    else:
-        yield Finding(check, Verdict.GOOD, f"{found.bot}, application {found.id}")
-        yield _intent(settings, found)
-
-
-def _intent(settings: Settings, found: checkup.Application) -> Finding:
-    """Look at whether the bot may hear what it asks to hear: Discord hangs up on one that may not."""
-    check = "message content intent"
-    if not settings.discord_message_content:
-        return Finding(check, Verdict.GOOD, "not asked for: mentions, DMs and replies that ping the bot are heard")
-    if found.message_content:
-        return Finding(check, Verdict.GOOD, "switched on")
-    return Finding(
-        check,
-        Verdict.BAD,
-        "switched off",
-        "switch on MESSAGE CONTENT INTENT on your application's page Bot, or set LOREBOT_DISCORD_MESSAGE_CONTENT=false",
-    )
-
-
-def _slack(settings: Settings) -> list[Finding]:
-    """Look at Slack's tokens by their form alone; swapped ones are named."""
-    rules: list[tuple[str, SecretStr | None, str]] = [
-        ("SLACK_BOT_TOKEN", settings.slack_bot_token, "xoxb-"),
-        ("SLACK_APP_TOKEN", settings.slack_app_token, "xapp-"),
-    ]
-    findings = []
-    for name, secret, prefix in rules:
-        if secret is None:
-            continue
-        fault = _prefix_fault(secret.get_secret_value(), prefix)
-        fix = f"copy the token into {name} again" if fault else ""
-        findings.append(Finding(name, Verdict.BAD if fault else Verdict.GOOD, fault or "looks right", fix))
-    return findings
-
-
-def _prefix_fault(token: str, prefix: str) -> str:
-    if token.startswith(prefix):
-        return ""
-    others = {"xoxb-": "a bot token", "xapp-": "an app-level token", "xoxp-": "a user token"}
-    found = next((what for start, what in others.items() if token.startswith(start)), "something else")
-    return f"should begin with {prefix}, but is {found}"

@@ -103,7 +103,7 @@ class Engine:
         """Let a message be answered anew, as it says now; the answer it had is forgotten. Raises RedisError."""
         scope = incoming.scope
         answer = Which(turns=((scope.conversation, answer_id(incoming.id)),))
-        await self._memory.forget(scope, answer, erase=False)
+        await self._memory.forget(scope, answer, erase=False, again=True)
         await self.edited(incoming)
         batch = self._memory.batch()
         self._ledger.reopen(batch, incoming)

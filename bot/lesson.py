@@ -190,8 +190,8 @@ class Lesson:
     async def _learn(self, some: list[Said]) -> bool:
         """Remember what is new of some messages, and how far we have come with it; False where we shall not go on."""
         turns = [one.turn for one in some if one.turn is not None and one.at >= self._oldest]
-        known = await self._memory.known(self._where(), [turn.id for turn in turns])
-        new = [turn for turn, there in zip(turns, known, strict=True) if not there]
+        learnable = await self._memory.learnable(self._where(), turns) if turns else []
+        new = [turn for turn, may_be in zip(turns, learnable, strict=True) if may_be]
         cursor = replace(
             self._cursor,
             after=some[-1].id,

@@ -23,14 +23,14 @@ async def channel(memory: Memory, listening: Listening, tenant: str, conversatio
         gone_too = [one for one in places if one.conversation in rooms]
         if not gone_too:
             break
-        gone += (await memory.forget(Operator(tenant), gone_too)).turns
+        gone += (await memory.forget(Operator(tenant), gone_too, again=True)).turns
     return gone
 
 
 async def thread(memory: Memory, listening: Listening, tenant: str, conversation: str) -> int:
     """Forget all that was said in a thread; return how many turns that was. Raises RedisError."""
     await _silence(listening, tenant, conversation)
-    return (await memory.forget(Operator(tenant), Which(conversation=conversation))).turns
+    return (await memory.forget(Operator(tenant), Which(conversation=conversation), again=True)).turns
 
 
 async def tenant(memory: Memory, listening: Listening, tenant: str) -> Forgotten:

@@ -29,9 +29,9 @@ _FORGET = (
     + WITHDRAW
     + """
 local turns, passages, timelines, speakers, spoken, fresh, summaries, pending, covered = unpack(ARGV, 1, 9)
-local jobs, queued = ARGV[10], ARGV[11]
+local jobs, queued, forgotten = ARGV[10], ARGV[11], ARGV[12]
 local gone, after, rooms = 0, {}, {}
-for i = 12, #ARGV do
+for i = 13, #ARGV do
   local key = turns .. ARGV[i]
   local turn = redis.call('HMGET', key, 'conversation_tag', 'place', 'author', 'role')
   local room, place, author = turn[1], turn[2], turn[3]
@@ -55,6 +55,7 @@ for i = 12, #ARGV do
     if redis.call('EXISTS', timeline) == 0 then redis.call('DEL', fresh .. room) end
     gone = gone + 1
     rooms[room] = true
+    if forgotten ~= '' then redis.call('SADD', forgotten, ARGV[i]) end
   end
 end
 for room in pairs(rooms) do withdraw(jobs, queued, pending .. room, room) end
@@ -111,18 +112,24 @@ async def forget(
     embedder: str,
     places: Sequence[Place],
     progress: Callable[[int], None],
+    *,
+    again: bool,
 ) -> int:
-    """Forget turns and the answers to them; return how many there were. Safe to repeat where it was interrupted."""
+    """Forget turns and the answers to them; return how many there were. Safe to repeat where it was interrupted.
+
+    again: they may be learned again from where they were said.
+    """
     gone = 0
     for start in range(0, len(places), TOGETHER):
         some = places[start : start + TOGETHER]
-        gone += await _forget_some(client, keys, tenant, embedder, [place.digest for place in some])
+        digests = [place.digest for place in some]
+        gone += await _forget_some(client, keys, tenant, embedder, digests, again=again)
         progress(len(some))
     return gone
 
 
 async def _forget_some(
-    client: "redis.asyncio.Redis", keys: Keys, tenant: str, embedder: str, digests: Sequence[str]
+    client: "redis.asyncio.Redis", keys: Keys, tenant: str, embedder: str, digests: Sequence[str], *, again: bool
 ) -> int:
     """Forget some turns: all or nothing, so that a crash leaves none half forgotten."""
     mine = keys.tenant(tenant)
@@ -131,7 +138,7 @@ async def _forget_some(
     found += await _read(client, mine, [one for one in answers if one not in digests])
     found += await _read(client, mine, await _summaries(client, keys, tenant, found))
     batch = Batch(client, atomic=True)
-    names = [*(mine.of(kind) for kind in _KINDS), mine.jobs, mine.queued]
+    names = [*(mine.of(kind) for kind in _KINDS), mine.jobs, mine.queued, "" if again else mine.forgotten]
     gone = batch.ask("EVAL", _FORGET, 0, *names, *dict.fromkeys([*digests, *answers]), read=int)
     for one in found:
         derived(batch, keys, tenant, embedder, one)
@@ -157,6 +164,11 @@ async def _summaries(client: "redis.asyncio.Redis", keys: Keys, tenant: str, fou
     ]
     await batch.send()
     return list(dict.fromkeys(row.value for row in rows if row.value))
+
+
+def forgotten(batch: Batch, keys: Keys, tenant: str, digests: Sequence[str]) -> Answer[list[bool]]:
+    """Ask of each turn whether it was forgotten once, and not to be learned again."""
+    return batch.ask("SMISMEMBER", keys.tenant(tenant).forgotten, *digests, read=lambda row: [bool(one) for one in row])
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +202,7 @@ async def clear(client: "redis.asyncio.Redis", keys: Keys, tenant: str) -> None:
     mine = keys.tenant(tenant)
     gone = []
     async for key in client.scan_iter(match=mine.everything, count=10_000):
-        if key.decode() != mine.paused:
+        if key.decode() not in (mine.paused, mine.pauses):
             gone.append(key)
     for start in range(0, len(gone), TOGETHER):
         await command(client, "UNLINK", *gone[start : start + TOGETHER])

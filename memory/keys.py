@@ -254,6 +254,16 @@ class TenantKeys:
         return self._one("paused")
 
     @property
+    def pauses(self) -> str:
+        """When people did not want to be remembered, a hash. Lives for ever: it may be read in a channel much later."""
+        return self._one("pauses")
+
+    @property
+    def forgotten(self) -> str:
+        """The digests of turns that were forgotten, a set. Lives with the tenant: the platform may have them still."""
+        return self._one("forgotten")
+
+    @property
     def retention(self) -> str:
         """After how many days turns are forgotten, and the tenant. Lives until it is lifted."""
         return self._one("retention")

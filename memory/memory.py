@@ -305,6 +305,23 @@ class Memory:
         await batch.send()
         return [one.value for one in found]
 
+    async def learnable(self, scope: Scope, said: Sequence[Turn]) -> list[bool]:
+        """Tell of each turn that was said here once whether it may be remembered now.
+
+        Not if it is known, if it was forgotten, or if its person had paused when they said it.
+        """
+        digests = [turns.turn_digest(scope.tenant, scope.conversation, one.id) for one in said]
+        people = [turns.whose(scope, one).person for one in said]
+        batch = self.batch()
+        known = [turns.known(batch, self.keys, scope, one.id) for one in said]
+        forgotten = forgetting.forgotten(batch, self.keys, scope.tenant, digests)
+        pauses = wishes.pauses(batch, self.keys, scope.tenant, people)
+        await batch.send()
+        return [
+            not there.value and not gone and not any(one.sent_at in pause for pause in paused)
+            for one, there, gone, paused in zip(said, known, forgotten.value, pauses.value, strict=True)
+        ]
+
     async def get(self, scope: Scope, turn_id: str) -> Turn | None:
         """Return one turn of this conversation, or None."""
         return await self._asked(lambda batch: turns.get(batch, self.keys, scope, turn_id))
@@ -389,17 +406,20 @@ class Memory:
         *,
         progress: Callable[[int], None] = lambda done: None,
         erase: bool = True,
+        again: bool = False,
     ) -> Forgotten:
         """Forget turns, the answers to them and all that came of them, on the disk too.
 
         which: conditions as for `find`, or what it found. erase: False leaves the disk to `upkeep`, where nobody has
-        asked for it: Redis writes all its files anew.
+        asked for it: Redis writes all its files anew. again: they are `learnable` still.
         """
         gone = 0
         places = await self.find(whose, which) if isinstance(which, Which) else which
         for _ in range(3):  # what is said meanwhile is found too, and so is what a busy server left out
             gone += await explaining(
-                forgetting.forget(self._client, self.keys, whose.tenant, self.embedder.name, places, progress)
+                forgetting.forget(
+                    self._client, self.keys, whose.tenant, self.embedder.name, places, progress, again=again
+                )
             )
             places = await self.find(whose, which) if isinstance(which, Which) else ()
             if not places:
@@ -408,7 +428,7 @@ class Memory:
 
     async def leave(self, operator: Operator) -> Forgotten:
         """Forget all that is kept of a tenant, on the disk too; only who has paused is still known."""
-        forgotten = await self.forget(operator, Which())
+        forgotten = await self.forget(operator, Which(), again=True)
         await explaining(forgetting.clear(self._client, self.keys, operator.tenant))
         batch = self.batch()
         erasure.mark(batch, self.keys)
@@ -454,11 +474,11 @@ class Memory:
 
     async def pause(self, scope: Scope) -> None:
         """From now on the person is answered and what they and the answers say is not remembered, in this tenant."""
-        await self._asked(lambda batch: wishes.pause(batch, self.keys, scope))
+        await self._asked(lambda batch: wishes.pause(batch, self.keys, scope, _now()))
 
     async def resume(self, scope: Scope) -> None:
         """Remember the person again."""
-        await self._asked(lambda batch: wishes.resume(batch, self.keys, scope))
+        await self._asked(lambda batch: wishes.resume(batch, self.keys, scope, _now()))
 
     async def paused(self, scope: Scope) -> bool:
         """Tell whether the person has paused."""

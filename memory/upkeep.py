@@ -58,5 +58,5 @@ async def _expire(client: "redis.asyncio.Redis", keys: Keys, embedder: str, now:
         days, tenant = wishes.kept(raw)
         old = Which(until=now - days * DAY)
         places = await selection.select(client, keys, tenant, within.everything(Operator(tenant)), old)
-        gone += await forgetting.forget(client, keys, tenant, embedder, places, lambda done: None)
+        gone += await forgetting.forget(client, keys, tenant, embedder, places, lambda done: None, again=True)
     return gone

@@ -18,14 +18,14 @@ def answers(words: list[str]) -> bool:
 
 def test_every_process_of_the_procfile_is_a_command():
     started = dict(re.findall(r"^(\w+): lorebot (.+)$", (ROOT / "Procfile").read_text(), re.MULTILINE))
-    assert {"repl", "discord"} <= set(started)
+    assert {"repl", "discord", "slack"} <= set(started)
     assert {name for name, words in started.items() if not answers(words.split())} == set()
 
 
 def test_every_service_that_is_built_here_starts_a_command_and_waits_for_redis():
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     built = {name: service for name, service in services.items() if "build" in service}
-    assert {"bot", "discord"} <= set(built)
+    assert {"bot", "discord", "slack"} <= set(built)
     assert {name for name, service in built.items() if not answers(service.get("command", ["repl"]))} == set()
     assert {name for name, service in built.items() if "redis" not in service["depends_on"]} == set()
 

@@ -9,6 +9,7 @@ import click
 from bot import doctor, observe, settings
 from bot.cli.shared import as_json, asynchronous, starting
 from bot.errors import SettingsError
+from bot.findings import Finding, Verdict
 
 
 @click.command()
@@ -22,7 +23,7 @@ async def command(json_: bool) -> None:
       lorebot doctor
       lorebot doctor --json | jq '.[] | select(.verdict != "good")'
     """
-    findings = []
+    findings: list[Finding] = []
     try:
         config = settings.load()
         observe.configure(config.log_level)
@@ -30,17 +31,17 @@ async def command(json_: bool) -> None:
             async for finding in doctor.examine(config, progress):
                 findings.append(finding)
     except SettingsError as error:
-        findings.append(doctor.Finding("settings", doctor.Verdict.BAD, str(error), "correct them"))
+        findings.append(Finding("settings", Verdict.BAD, str(error), "correct them"))
     if json_:
         print(json.dumps([asdict(finding) for finding in findings]))
     else:
         for finding in findings:
             print(_line(finding))
-    if any(finding.verdict is doctor.Verdict.BAD for finding in findings):
+    if any(finding.verdict is Verdict.BAD for finding in findings):
         sys.exit(1)
 
 
-def _line(finding: doctor.Finding) -> str:
-    mark = {doctor.Verdict.GOOD: "ok  ", doctor.Verdict.WARNING: "warn", doctor.Verdict.BAD: "BAD "}[finding.verdict]
+def _line(finding: Finding) -> str:
+    mark = {Verdict.GOOD: "ok  ", Verdict.WARNING: "warn", Verdict.BAD: "BAD "}[finding.verdict]
     fix = f"\n       -> {finding.fix}" if finding.fix else ""
     return f"{mark} {finding.check}: {finding.text}{fix}"

@@ -13,7 +13,7 @@ from bot.errors import CommandError, DeliveryError, DeliveryRefused
 from bot.learning import Learning
 from bot.lesson import TOGETHER, Cursor, Progress, Said, progress
 from memory.memory import Memory
-from memory.records import Turn, answer_id
+from memory.records import Turn, Which, answer_id
 from memory.scope import Audience, Scope
 from tests.conftest import NOON
 from tests.waiting import until, until_it
@@ -139,6 +139,41 @@ async def test_paused_people_and_the_answers_to_them_are_not_learned(memory, cha
     await Learning(memory, channels, "one").begin(general, log.past, told)
     await until(lambda: told.over)
     assert await learned(memory) == ["I have a dog"]
+
+
+async def test_what_was_said_during_a_pause_is_not_learned_after_it(memory, channels):
+    ada = replace(GENERAL, person="ada")
+    await memory.pause(ada)
+    during = time.time_ns() // 1_000_000 + 1
+    await until(lambda: time.time_ns() // 1_000_000 > during)
+    await memory.resume(ada)
+    secret = replace(heard(1, "a secret").turn, sent_at=during)
+    log, told = Log(heard(0, "said before"), Said("1", during, secret), answered(2, 1, "to a secret")), Told()
+    await Learning(memory, channels, "one").begin(general, log.past, told)
+    await until(lambda: told.over)
+    assert await learned(memory) == ["said before"]
+
+
+async def test_whoever_paused_before_pauses_were_kept_had_paused_for_ever(memory, channels, client, keys):
+    ada = replace(GENERAL, person="ada")
+    await client.sadd(keys.tenant(ada.tenant).paused, ada.person_tag)
+    await memory.resume(ada)
+    log, told = Log(heard(0), heard(1, "by Bob", "bob")), Told()
+    await Learning(memory, channels, "one").begin(general, log.past, told)
+    await until(lambda: told.over)
+    assert await learned(memory) == ["by Bob"]
+
+
+async def test_what_was_forgotten_is_not_learned_again_though_it_still_stands_there(memory, channels):
+    learning, told = Learning(memory, channels, "one"), Told()
+    log = Log(heard(0), answered(1, 0, "an answer"), heard(2), heard(3, "by Bob", "bob"))
+    await learning.begin(general, log.past, told)
+    await until(lambda: told.over)
+    await memory.forget(replace(GENERAL, person="ada"), Which(person="ada"))
+    told = Told()
+    await learning.begin(general, log.past, told, anew=True)
+    await until(lambda: told.over)
+    assert await learned(memory) == ["by Bob"]
 
 
 async def test_what_is_older_than_the_tenant_wants_to_keep_is_not_learned(memory, channels):

@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot import doctor
-from bot.doctor import Finding, Verdict
 from bot.errors import DeliveryError, Unconfigured
+from bot.findings import Finding, Verdict
 from bot.platforms.discord import checkup
 from bot.settings import Settings
 from tests.discordlike.rules import GUILD_MEMBERS, MESSAGE_CONTENT
@@ -45,22 +44,22 @@ async def test_the_doctor_judges_a_token_before_it_sends_it(server):
     def settings(token: str | None, **more: object) -> Settings:
         return Settings(discord_bot_token=token, discord_api=server.api, **more)
 
-    async def findings(settings: Settings) -> list[Finding]:
-        return [finding async for finding in doctor.discord(settings)]
+    async def found(settings: Settings) -> list[Finding]:
+        return [finding async for finding in checkup.findings(settings)]
 
-    assert [one.verdict for one in await findings(settings(None))] == [GOOD]
-    (slack,) = await findings(settings("xoxb-secret"))
+    assert [one.verdict for one in await found(settings(None))] == [GOOD]
+    (slack,) = await found(settings("xoxb-secret"))
     assert (slack.verdict, slack.text) == (BAD, "is a Slack token")
     assert server.journal.all == []
-    (refused,) = await findings(settings(server.token[:-1] + "x"))
+    (refused,) = await found(settings(server.token[:-1] + "x"))
     assert (refused.verdict, refused.text) == (BAD, "Discord refuses it")
-    assert [one.verdict for one in await findings(settings(server.token))] == [GOOD, GOOD]
+    assert [one.verdict for one in await found(settings(server.token))] == [GOOD, GOOD]
     server.rules.privileged = 0
-    assert [one.verdict for one in await findings(settings(server.token))] == [GOOD, BAD]
+    assert [one.verdict for one in await found(settings(server.token))] == [GOOD, BAD]
     without = settings(server.token, discord_message_content=False)
-    assert [one.verdict for one in await findings(without)] == [GOOD, GOOD]
+    assert [one.verdict for one in await found(without)] == [GOOD, GOOD]
     away = Settings(discord_bot_token=server.token, discord_api="http://127.0.0.1:9")
-    assert [one.verdict for one in await findings(away)] == [WARNING]
+    assert [one.verdict for one in await found(away)] == [WARNING]
 
 
 async def test_the_doctor_tells_whose_token_it_is_and_what_it_may_hear(home, server, model):

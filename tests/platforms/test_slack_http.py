@@ -2,13 +2,16 @@
 
 import asyncio
 import html
+import json
 import re
 import socket
+import time
 
 import aiohttp
 import pytest
 import pytest_asyncio
 from cryptography.fernet import Fernet
+from slack_sdk.signature import SignatureVerifier
 
 from bot.platforms.slack.uses import events
 from tests.platforms.test_slack import Online, ask, online
@@ -77,9 +80,25 @@ async def test_two_workspaces_install_it_and_nothing_passes_from_one_to_the_othe
     assert "secret of Acme is" not in app.openai.prompts[-1]
 
 
-async def test_what_is_not_signed_is_refused(app):
-    told = {"type": "event_callback"}
-    async with aiohttp.ClientSession() as session, session.post(f"{app.url}/slack/events", json=told) as response:
+async def test_what_is_not_signed_with_our_secret_or_signed_too_long_ago_is_refused(app):
+    body = json.dumps({"type": "url_verification", "challenge": "47"})
+
+    async def answered(secret: str, age: int = 0, *, signed: str | None = None) -> tuple[int, str]:
+        stamp = str(int(time.time()) - age)
+        signature = SignatureVerifier(secret).generate_signature(timestamp=stamp, body=signed or body)
+        headers = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": signature}
+        headers["Content-Type"] = "application/json"
+        to = f"{app.url}/slack/events"
+        async with aiohttp.ClientSession() as http, http.post(to, data=body, headers=headers) as response:
+            return response.status, await response.text()
+
+    ours = app.server.app.signing_secret
+    assert await answered(ours) == (200, '{"challenge": "47"}')
+    assert (await answered("0" * 32))[0] == 401
+    assert (await answered(ours, age=301))[0] == 401
+    assert (await answered(ours, age=-301))[0] == 401
+    assert (await answered(ours, signed=body + " "))[0] == 401
+    async with aiohttp.ClientSession() as http, http.post(f"{app.url}/slack/events", data=body) as response:
         assert response.status == 401
 
 

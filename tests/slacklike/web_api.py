@@ -111,7 +111,13 @@ class WebApi:
         if warnings:
             body |= {"warning": ",".join(warnings)}
             body["response_metadata"] = {**body.get("response_metadata", {}), "warnings": warnings}
-        return web.json_response({"ok": True, **body})
+        return web.json_response({"ok": True, **body}, headers=self._granted(token))
+
+    def _granted(self, token: str) -> dict[str, str]:
+        """Return what Slack tells with each answer of what a token may do."""
+        known = self.app.is_good(token) and token != self.app.token
+        scopes = self.app.who(token).scopes if known else None
+        return {} if scopes is None else {"X-OAuth-Scopes": ",".join(sorted(scopes))}
 
     def _done(self, request: web.Request, asked: Asked, token: str, warnings: list[str]) -> Json:
         if asked.method == "api.test":

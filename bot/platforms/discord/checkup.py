@@ -1,11 +1,15 @@
 """Whose token it is, as Discord says; it is told to nobody but Discord."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 
 from bot.errors import DeliveryError, Unconfigured
+from bot.findings import Finding, Verdict
+from bot.platforms.discord import tokens
+from bot.settings import Settings
 
 API = "https://discord.com/api/v10"
 # Discord's edge refuses clients that do not name themselves so.
@@ -22,6 +26,42 @@ class Application:
     id: int
     bot: str
     message_content: bool
+
+
+async def findings(settings: Settings) -> AsyncIterator[Finding]:
+    """Look at the bot's token, by its form first, and ask Discord whose it is and what it may hear."""
+    check, secret = "DISCORD_BOT_TOKEN", settings.discord_bot_token
+    if secret is None:
+        yield Finding(check, Verdict.GOOD, "not set; only `lorebot discord` needs it")
+        return
+    token = secret.get_secret_value().strip()
+    if fault := tokens.fault(token):
+        yield Finding(check, Verdict.BAD, fault, f"copy the token into {check} again")
+        return
+    try:
+        found = await application(token, settings.discord_api)
+    except Unconfigured as error:
+        yield Finding(check, Verdict.BAD, str(error), "reset it on your application's page Bot and set it anew")
+    except DeliveryError as error:
+        yield Finding(check, Verdict.WARNING, f"looks right, but {error}", "see whether this machine reaches Discord")
+    else:
+        yield Finding(check, Verdict.GOOD, f"{found.bot}, application {found.id}")
+        yield _intent(settings, found)
+
+
+def _intent(settings: Settings, found: Application) -> Finding:
+    """Look at whether the bot may hear what it asks to hear: Discord hangs up on one that may not."""
+    check = "message content intent"
+    if not settings.discord_message_content:
+        return Finding(check, Verdict.GOOD, "not asked for: mentions, DMs and replies that ping the bot are heard")
+    if found.message_content:
+        return Finding(check, Verdict.GOOD, "switched on")
+    return Finding(
+        check,
+        Verdict.BAD,
+        "switched off",
+        "switch on MESSAGE CONTENT INTENT on your application's page Bot, or set LOREBOT_DISCORD_MESSAGE_CONTENT=false",
+    )
 
 
 async def application(token: str, api: str | None = None) -> Application:

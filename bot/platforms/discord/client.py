@@ -233,7 +233,8 @@ class Client(Sharded):
             firsts = {(await self._engine.inbox.burst(here, one)).first for one in ids}
             if conversation is not None:  # answered anew without what is gone
                 firsts = {one for one in firsts if one not in conversation}
-            await self._memory.forget(whose, Which(turns=tuple((here.conversation, one) for one in ids | firsts)))
+            gone = Which(turns=tuple((here.conversation, one) for one in ids | firsts))
+            await self._memory.forget(whose, gone, erase=False)
         except LoreError as error:
             log.warning("not forgotten", error=str(error))
 

@@ -224,7 +224,7 @@ class SlackApp:
             kind = await workspace.people.channel(channel)
             firsts = [(one, (await self._engine.inbox.burst(_in(workspace, kind, one), ts)).first) for one in places]
             turns = tuple(dict.fromkeys([*((one, ts) for one in places), *firsts]))
-            await self._memory.forget(Operator(whose), Which(turns=turns))
+            await self._memory.forget(Operator(whose), Which(turns=turns), erase=False)
         except (LoreError, SlackApiError) as error:
             log.warning("not forgotten", error=type(error).__name__)
 

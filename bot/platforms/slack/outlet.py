@@ -250,7 +250,7 @@ def told() -> Iterator[None]:
     except SlackApiError as error:
         code = str(error.response.get("error", "")) if error.response is not None else ""
         status = getattr(error.response, "status_code", 0)
-        if code == NOT_STREAMING or code in NO_STREAM:
+        if code == NOT_STREAMING or code in NO_STREAM or (status == 404 and not code):  # or no such method there
             raise _NoStream(code) from error
         if status == 429 or code in ("ratelimited", "rate_limited"):
             after = float(error.response.headers.get("Retry-After", 5))
