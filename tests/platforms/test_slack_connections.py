@@ -141,11 +141,9 @@ async def test_when_slack_asks_to_come_again_nothing_is_lost_or_doubled(app, off
     await answered_once(app, office, before)
 
 
-@pytest.mark.parametrize("how", ["cut", "silence"])
-async def test_a_dead_socket_is_replaced_and_what_it_was_given_is_answered_once(app, office, how):
-    """Complaint: the Slack socket silently dead."""
+async def test_a_socket_that_is_cut_is_replaced_and_what_it_was_given_is_answered_once(app, office):
     opened = app.server.socket_mode.count("open")
-    getattr(app.server.socket_mode, how)()
+    app.server.socket_mode.cut()
     lost = ask(app, office.general, office.ada, "Are you there?")
     await app.server.until(lambda: app.server.socket_mode.count("open") > opened)
     await app.server.until(lambda: len(app.server.socket_mode.open) == len(app.server.socket_mode.ready) == 1)
@@ -211,27 +209,6 @@ async def test_a_redis_that_hangs_for_six_seconds_makes_acknowledgements_late_an
 
 
 # The end
-
-
-async def test_what_is_asked_while_it_ends_is_answered_by_the_next_once(app, office):
-    """Complaint: replies lost on restart."""
-    app.openai.let_go = asyncio.Event()
-    chats = len(app.openai.chats)
-    under_way = ask(app, office.general, office.ada, "Who is Rex?")
-    await app.server.until(lambda: len(app.openai.chats) == chats + 1)
-    app.process.send_signal(signal.SIGTERM)
-    await comes(app, well=False)
-    meanwhile = ask(app, office.lounge, office.bob, "Who is Rex?")
-    told = [one for one in app.server.deliveries.all if one.body.get("event", {}).get("ts") == meanwhile.ts]
-    await app.server.until(lambda: all(one.acked.is_set() for one in told))
-    app.openai.let_go.set()
-    assert await asyncio.wait_for(app.process.wait(), 40) == 0
-    assert (replies(app, under_way), replies(app, meanwhile)) == (["Rex!"], [])
-    app.openai.let_go = None
-    await app.start()
-    await app.server.until(lambda: replies(app, meanwhile) == ["Rex!"], 40)
-    await answered_once(app, office, meanwhile)
-    assert replies(app, under_way) == ["Rex!"]
 
 
 async def test_a_bot_token_that_is_revoked_while_it_runs_ends_it_with_78_and_its_name(app):
@@ -319,3 +296,31 @@ async def test_of_two_processes_without_redis_one_answers(app, office, beside):
     final = ask(app, office.lounge, office.bob, "And now?")
     await app.server.until(lambda: replies(app, final))
     assert (len(replies(app, asked)), len(replies(app, later))) == (1, 1)
+
+
+# By the clock, as it is without settings
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("lets_in", [True, False])
+async def test_a_silent_socket_is_left_within_90_seconds_or_the_process_ends_with_75(app, office, lets_in):
+    app.home.settings.pop("LOREBOT_SLACK_PING")
+    await app.kill()
+    try:
+        await app.start()
+        await comes(app, well=True)
+        app.server.socket_mode.shut = not lets_in
+        opened = app.server.socket_mode.count("open")
+        app.server.socket_mode.silence()
+        lost = ask(app, office.general, office.ada, "Are you there?")
+        if lets_in:
+            await app.server.until(lambda: app.server.socket_mode.count("open") > opened, 90)
+            app.server.deliveries.retry_now()
+            await app.server.until(lambda: replies(app, lost) == ["Rex!"], 90)
+        else:
+            assert await asyncio.wait_for(app.process.wait(), 110) == 75
+            await app._reading
+            assert "Slack has not been heard for" in app.logged
+    finally:
+        app.home.settings["LOREBOT_SLACK_PING"] = str(PING)

@@ -57,9 +57,9 @@ class Bot:
 
 
 @contextlib.asynccontextmanager
-async def connecting(server: SlackLike) -> AsyncIterator[Bot]:
+async def connecting(server: SlackLike, ping: float = PING) -> AsyncIterator[Bot]:
     async with aiohttp.ClientSession() as session:
-        client = Client(server.app.token, Workspaces(_nobody, session, server.url).client(server.app.token), PING)
+        client = Client(server.app.token, Workspaces(_nobody, session, server.url).client(server.app.token), ping)
         bot = Bot(server, client)
         begun = asyncio.create_task(client.connect())
         try:
@@ -178,15 +178,13 @@ async def _silenced(server: SlackLike) -> None:
         await asyncio.sleep(0.005)
 
 
-@pytest.mark.parametrize("what", ["shut", "failing", "limited", "cut"])
+@pytest.mark.parametrize("what", ["shut", "failing", "cut"])
 async def test_where_slack_lets_nobody_in_for_a_while_it_is_tried_until_it_does(server, bot, place, what):
     if what == "shut":
         server.rules.ticket_life = 0.05  # an address that was tried in vain is worth nothing
         server.socket_mode.shut = True
     elif what == "failing":
         server.faults.fail(500, times=2, on="apps.connections.open", error="internal_error")
-    elif what == "limited":
-        server.faults.limit(0.3, on="apps.connections.open")
     else:
         server.faults.cut(times=2, on="apps.connections.open")
     opened = server.socket_mode.count("open")
@@ -199,6 +197,17 @@ async def test_where_slack_lets_nobody_in_for_a_while_it_is_tried_until_it_does(
     place.say("back?")
     await server.until(lambda: bot.heard == ["back?"])
     assert not bot.watching.done()
+
+
+async def test_where_slack_gives_out_addresses_too_slowly_it_is_asked_again_when_slack_says(server):
+    """Slack says so in whole seconds; here the process would end after nine."""
+    async with connecting(server, ping=1.0) as bot:
+        await bot.ready()
+        limit = server.faults.limit(1, on="apps.connections.open")
+        server.socket_mode.cut()
+        await server.until(lambda: server.socket_mode.count("open") == 2)
+        await bot.ready()
+        assert (limit.times, min(server.journal.gaps("apps.connections.open")[1:]) > 0.9) == (0, True)
 
 
 async def test_where_slack_lets_nobody_in_any_more_the_process_ends(server, bot):
