@@ -1,7 +1,6 @@
 """The unmodified `lorebot slack` in a process, between a small Slack, a small OpenAI and an embedded Redis."""
 
 import asyncio
-import signal
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -251,14 +250,3 @@ async def test_without_tokens_or_with_swapped_ones_it_says_what_to_set_and_ends_
         assert (ran.code, "refuses SLACK_BOT_TOKEN" in ran.err) == (78, True)
     finally:
         app.home.settings |= before
-
-
-async def test_sigterm_answers_what_is_under_way(app, office):
-    app.openai.delay = 0.5
-    ask(app, office.general, office.ada, "hello")
-    await app.server.until(lambda: app.openai.busy)
-    app.process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(app.process.wait(), 30) == 0
-    app.openai.delay = 0.0
-    assert [one.text for one in app.server.said(office.general)] == ["Rex!"]
-    await app.start()

@@ -163,7 +163,10 @@ async def test_5_after_slack_asks_it_to_come_again_and_lets_it_in_only_later_the
     assert (len(replies(app, meanwhile)), len(replies(app, then))) == (1, 1)
 
 
-@pytest.mark.parametrize("pongs", [False, True], ids=["nothing comes", "pongs come and nothing else"])
+@pytest.mark.parametrize(
+    "pongs",
+    [pytest.param(False, id="nothing comes"), pytest.param(True, id="only pongs come", marks=pytest.mark.soak)],
+)
 async def test_6_a_slack_socket_that_is_silently_dead_is_left_for_another(app, office, pongs):
     opened = app.server.socket_mode.count("open")
     app.server.socket_mode.silence(pongs=pongs)
@@ -176,8 +179,7 @@ async def test_6_a_slack_socket_that_is_silently_dead_is_left_for_another(app, o
     assert (replies(app, lost), replies(app, then)) == (["Rex!"], ["Rex!"])
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["lost", "carried out"])
-@pytest.mark.parametrize("direct", [False, True], ids=["streamed", "posted"])
+@pytest.mark.parametrize(("direct", "after"), [(False, True), (True, True)], ids=["streamed", "posted"])
 async def test_7_a_reply_whose_sending_was_not_confirmed_is_there_once(app, office, after, direct):
     for method in ("chat.startStream", "chat.stopStream", "chat.postMessage", "chat.update"):
         app.server.faults.cut(on=method, after=after)
@@ -272,7 +274,7 @@ def called(app: Online) -> list[str]:
     return [text for text in written if RINGS.search(text)]
 
 
-@settings(max_examples=3, **ON_SOCKETS)
+@settings(max_examples=2, **ON_SOCKETS)
 @given(answers=st.lists(PIECES, min_size=12, max_size=12))
 async def test_10_the_model_calls_nobody_however_its_pieces_come(running, answers):
     """In streams, in updates, in posts and in the plain texts beside them."""
