@@ -148,6 +148,7 @@ class Conversation:
             else:
                 (self._gathered if one in self._gathered else self._waiting).remove(one)
                 gone.append(one)
+                self._came.set()  # nobody need wait for the rest of a burst that is gone
         now = self._again or self._current
         if now is not None and self._answering is not None and messages & set(now.ids):
             if (left := now.without(messages)) is not None:
@@ -167,12 +168,18 @@ class Conversation:
         return True
 
     async def stop_answering(self) -> bool:
-        """Stop the answer that is being made; False where there is none."""
-        return self._current is not None and await self.stop_answer(self._current.id)
+        """Stop the answer that is being made, or would be made next; False where there is none."""
+        if self._current is not None:
+            return await self.stop_answer(self._current.id)
+        gathered = {id_ for one in self._gathered for id_ in one.asked.ids}
+        await self.withdraw(gathered)
+        return bool(gathered)
 
     async def quiet(self) -> None:
-        """Stop the answer that is being made, and write nothing more to it."""
-        if self._answering is not None:
+        """Stop the answer that is being made, or would be made next, and write nothing more to it."""
+        if self._current is None:
+            await self.stop_answering()
+        elif self._answering is not None:
             self._answering.cancel(QUIET)
             await asyncio.wait([self._answering])
 
@@ -236,7 +243,7 @@ class Conversation:
         while True:
             while self._waiting and self._next_is_of(person):
                 await self._gather()
-            if self._waiting:
+            if self._waiting or not self._gathered:
                 return
             self._came.clear()
             try:

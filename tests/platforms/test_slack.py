@@ -165,20 +165,20 @@ async def test_a_channel_made_private_is_closed_for_the_next_recall(app, office)
     assert "Osaka" not in app.openai.prompts[-1]
 
 
-async def test_in_the_agent_view_a_session_is_stopped_and_nothing_more_is_written_to_it(app, office):
+async def test_in_the_agent_view_a_direct_message_is_a_session_with_a_stop_of_slacks(app, office):
     app.openai.let_go, app.openai.first = asyncio.Event(), "It was "
     dm = app.server.dm(office.ada)
     app.server.open_dm(office.ada)
     await app.server.until(lambda: app.server.prompts(dm))
-    first = app.server.say(dm, office.ada, "Hello.")
-    app.server.say(dm, office.ada, "In this thread, please: a story.", thread=first)
-    await app.server.until(lambda: any(one.thread_ts == first.ts for one in app.server.said(dm)))
+    first = app.server.say(dm, office.ada, "Please: a story.")
+    await app.server.until(lambda: app.server.session(first).status == "processing", seconds=1)
+    assert (app.server.session(first).title, app.server.session(first).initiator) == ("Please: a story.", office.ada.id)
+    await app.server.until(lambda: app.server.said(dm))
     app.server.stop(first, office.ada)
-    await app.server.until(lambda: app.openai.busy <= 1)
+    await app.server.until(lambda: app.openai.busy == 0)
     await app.server.until(lambda: app.server.session(first).status == "active")
-    (told,) = [one for one in app.server.said(dm) if one.thread_ts == first.ts]
-    assert told.text == "It was"
-    app.openai.let_go.set()
+    (told,) = app.server.said(dm)
+    assert (told.text.startswith("It was"), told.thread_ts) == (True, first.ts)
     app.openai.let_go, app.openai.first = None, ""
 
 

@@ -161,7 +161,7 @@ async def app() -> AsyncIterator[Emulated]:
 async def test_a_mention_is_answered_once_in_its_thread_and_found_by_its_metadata(app):
     app.openai.answer = lambda prompt: "Rex is **his** name."
     ts = await app.say("ada", f"<@{app.me}> My dog is called Rex.")
-    answer = await app.answered(ts, "Rex is **his** name.")
+    answer = await app.answered(ts, "Rex is his name.")  # as notifications show it
     assert answer["thread_ts"] == ts
     assert answer["blocks"][0] == {"type": "markdown", "text": "Rex is **his** name."}
     assert answer["metadata"]["event_type"] == EVENT

@@ -14,7 +14,8 @@ from bot.delivery.receipts import Receipt
 from bot.delivery.stream import Controls, nonce, show
 from bot.errors import DeliveryRefused, MessageLost, SlowDown
 from bot.platforms.slack import blocks, talks
-from bot.platforms.slack.outlet import ROLL_OVER, STARTS, Outlet, Starts
+from bot.platforms.slack.outlet import CLOSED, ROLL_OVER, STARTS, Outlet, Spot, Starts
+from bot.platforms.slack.refusals import LOST, PAUSE, REFUSED
 from bot.platforms.slack.workspaces import Workspaces
 from tests.fakes import ManualClock
 from tests.slacklike.server import SlackLike
@@ -49,13 +50,11 @@ class Place:
     async def _token(self, team: str) -> str:
         return self.server.bot_token
 
-    def outlet(self, *, thread: bool = True, starts: Starts | None = None) -> Outlet:
+    def outlet(self, *, thread: bool = True, **more) -> Outlet:
         where = self.asked.ts if thread else None
-        recipient = (self.server.home.id, self.ada.id)
-        return Outlet(
-            self.client, self.channel.id, where, self.asked.ts, recipient,
-            lambda controls: blocks.controls(controls, self.asked.ts, self.ada.id), starts, self.clock,
-        )  # fmt: skip
+        spot = Spot(self.channel.id, where, self.asked.ts, (self.server.home.id, self.ada.id))
+        buttons = lambda controls: blocks.controls(controls, self.asked.ts, self.ada.id)  # noqa: E731
+        return Outlet(self.client, spot, buttons, clock=self.clock, **more)
 
     @property
     def said(self) -> list[str]:
@@ -147,18 +146,192 @@ async def test_a_message_is_found_again_by_its_metadata(place):
     assert await place.outlet(thread=False).find(1, nonce("t", 1)) is None
 
 
-async def test_a_stream_that_was_cut_is_known_by_having_no_metadata_yet(place):
+async def test_of_our_messages_in_a_thread_the_one_that_is_being_streamed_is_the_one(place, server):
+    """Complaint: duplicate replies."""
+    whole = place.outlet()
+    first = await whole.send("Before", nonce("s", 0), Controls.STOP)
+    await whole.edit(first, "Before.", Controls.DONE)
     message = await place.outlet().send("Once", nonce("t", 0), Controls.STOP)
-    assert await place.outlet().find(0, nonce("t", 0)) == message
-    await place.outlet().edit(message, "Once upon a time.", Controls.DONE)
-    assert await place.outlet().find(1, nonce("t", 1)) is None
+    next_life = place.outlet()
+    assert await next_life.find(0, nonce("t", 0)) == message
+    await next_life.edit(message, "Once upon a time.", Controls.DONE)
+    assert place.said == ["Before.", "Once upon a time."]
+    assert await place.outlet().find(0, nonce("t", 0)) == message, "by its metadata now"
 
 
-async def test_of_several_streams_nobody_can_tell_which_part_they_were(place):
-    for _ in range(2):
-        await place.outlet().send("Once", nonce("t", 0), Controls.STOP)
+async def test_of_streams_that_have_ended_or_are_two_nobody_can_tell_which_part_they_were(place, server):
+    await place.outlet().send("Once", nonce("t", 0), Controls.STOP)
+    await place.outlet().send("Twice", nonce("u", 0), Controls.STOP)
     with pytest.raises(MessageLost):
         await place.outlet().find(0, nonce("t", 0))
+    server.rules.stream_life = 0.0
+    with pytest.raises(MessageLost):
+        await place.outlet().find(0, nonce("t", 0))
+
+
+async def test_in_a_direct_message_that_was_replied_to_a_stream_may_be_the_answer_to_that(place, server):
+    dm = server.dm(place.ada)
+    asked = server.say(dm, place.ada, "Tell me.")
+    outlet = lambda: Outlet(place.client, Spot(dm.id, asked.ts, asked.ts, None))  # noqa: E731
+    message = await outlet().send("Once", nonce("t", 0), Controls.STOP)
+    assert await outlet().find(0, nonce("t", 0)) == message
+    server.say(dm, place.ada, "And more.", thread=asked)
+    with pytest.raises(MessageLost):
+        await outlet().find(0, nonce("t", 0))
+
+
+async def test_a_stream_whose_beginning_nobody_heard_of_is_gone_on_with(place, server):
+    server.faults.cut(on="chat.startStream", after=True)
+    sent = await show(pieces("Once ", "upon"), place.outlet(), "t", talks.STYLE, Pace(ManualClock(), 0.0))
+    assert (len(sent), place.said) == (1, ["Once upon"])
+
+
+async def test_words_that_may_have_been_streamed_are_not_streamed_again(place, server):
+    outlet = place.outlet()
+    message = await outlet.send("Once", "n", Controls.STOP)
+    server.faults.cut(on="chat.appendStream", after=True)
+    await outlet.edit(message, "Once upon", Controls.STOP)
+    await outlet.edit(message, "Once upon a time.", Controls.DONE)
+    assert place.said == ["Once upon a time."]
+
+
+async def test_once_the_stream_is_left_its_end_is_not_asked_for_with_each_update(place, server):
+    outlet = place.outlet()
+    message = await outlet.send("Once", "n", Controls.STOP)
+    place.clock.time = ROLL_OVER + 1
+    for words in ("Once upon", "Once upon a", "Once upon a time"):
+        await outlet.edit(message, words, Controls.STOP)
+    assert (len(server.journal.of("chat.stopStream")), len(server.journal.of("chat.update"))) == (1, 2)
+
+
+async def test_a_message_that_slack_does_not_let_be_updated_is_taken_back_and_said_anew(place, server):
+    server.rules.stream_life = 0.0
+    server.faults.fail(200, error="block_mismatch", on="chat.update")
+    sent = await show(pieces("Once ", "upon ", "a time."), place.outlet(), "t", talks.STYLE, Pace(ManualClock(), 0.0))
+    assert (len(sent), place.said) == (1, ["Once upon a time."])
+
+
+async def test_a_message_whose_blocks_slack_does_not_take_is_said_in_plain_text(place, server):
+    server.faults.fail(200, error="invalid_blocks", on="chat.postMessage")
+    server.faults.fail(200, error="msg_blocks_too_long", on="chat.update")
+    outlet = place.outlet(thread=False)
+    message = await outlet.send("**Once**", "n", Controls.STOP)
+    assert (place.said, server.said(place.channel)[0].blocks) == (["Once"], [])
+    await outlet.edit(message, "**Once** upon", Controls.DONE)
+    assert (place.said, server.said(place.channel)[0].blocks) == (["Once upon"], [])
+
+
+async def test_what_is_being_streamed_is_taken_back_all_the_same(place, server):
+    message = await place.outlet().send("Once", "n", Controls.STOP)
+    await place.outlet().delete(message)
+    assert place.said == []
+
+
+async def test_a_channel_that_takes_no_streams_is_not_asked_each_time(place, server):
+    server.faults.fail(200, error="channel_type_not_supported", on="chat.startStream", times=9)
+    starts = Starts(place.clock)
+    for _ in range(3):
+        await place.outlet(starts=starts).send("Once", "n", Controls.STOP)
+    assert len(server.journal.of("chat.startStream")) == 1
+    place.clock.time = CLOSED + 1
+    await place.outlet(starts=starts).send("Once", "n", Controls.STOP)
+    assert len(server.journal.of("chat.startStream")) == 2
+
+
+async def test_a_stream_that_somebody_has_stopped_is_written_to_no_more(place, server):
+    told: list[str] = []
+    await place.client.agents_sessions_setStatus(
+        channel_id=place.channel.id, thread_ts=place.asked.ts, status="processing"
+    )
+    outlet = place.outlet(stopped=lambda: told.append("stopped"))
+    message = await outlet.send("Once", "n", Controls.STOP)
+    server.stop(place.asked, place.ada)
+    with pytest.raises(DeliveryRefused):
+        await outlet.edit(message, "Once upon", Controls.STOP)
+    assert (told, place.said) == (["stopped"], ["Once"])
+
+
+async def test_in_a_direct_message_a_stream_names_no_reader(place, server):
+    dm = server.dm(place.ada)
+    asked = server.say(dm, place.ada, "Tell me.")
+    await Outlet(place.client, Spot(dm.id, asked.ts, asked.ts, None)).send("Once", "n", Controls.STOP)
+    body = server.journal.of("chat.startStream")[0].body
+    assert {"recipient_user_id", "recipient_team_id"} & set(body) == set()
+
+
+# What Slack documents for the calls of a reply: https://docs.slack.dev/reference/methods/chat.startStream and the like.
+START = """access_denied accesslimited account_inactive channel_not_found channel_type_not_supported deprecated_endpoint
+ekm_access_denied enterprise_is_restricted invalid_arg_name invalid_blocks invalid_chunks is_archived is_bot
+message_limit_exceeded messages_tab_disabled method_deprecated missing_recipient_team_id missing_recipient_user_id
+missing_scope msg_blocks_too_long msg_blocks_too_many no_permission no_text not_allowed_token_type not_authed
+not_in_channel not_subscribed_to_message_stream_stopped org_login_required restricted_action
+restricted_action_non_threadable_channel restricted_action_read_only_channel restricted_action_thread_locked
+restricted_action_thread_only_channel team_not_found token_expired token_revoked two_factor_setup_required
+unknown_method user_not_found invalid_thread_ts""".split()
+POSTED_INSTEAD = frozenset(
+    """channel_type_not_supported deprecated_endpoint enterprise_is_restricted invalid_blocks invalid_chunks is_bot
+    method_deprecated missing_recipient_team_id missing_recipient_user_id missing_scope msg_blocks_too_long
+    msg_blocks_too_many no_text not_allowed_token_type not_subscribed_to_message_stream_stopped team_not_found
+    unknown_method user_not_found invalid_thread_ts""".split()
+)
+PASSING = ["fatal_error", "internal_error", "service_unavailable", "request_timeout", "messaging_processing_failed"]
+
+
+@pytest.mark.parametrize("error", START)
+async def test_what_a_refused_stream_is_taken_for(place, server, error):
+    server.faults.fail(200, error=error, on="chat.startStream")
+    if error in POSTED_INSTEAD:
+        await place.outlet().send("Once", "n", Controls.STOP)
+        assert place.said == ["Once"]
+    else:
+        with pytest.raises(DeliveryRefused):
+            await place.outlet().send("Once", "n", Controls.STOP)
+
+
+@pytest.mark.parametrize("error", sorted(REFUSED - {"cant_delete_message"}))
+async def test_what_is_refused_for_good_is_not_tried_again(place, server, error):
+    server.faults.fail(200, error=error, on="chat.postMessage", times=9)
+    with pytest.raises(DeliveryRefused):
+        await place.outlet(thread=False).send("Once", "n", Controls.STOP)
+    assert len(server.journal.of("chat.postMessage")) == 1
+
+
+@pytest.mark.parametrize("error", sorted(LOST))
+async def test_a_message_that_takes_nothing_more_is_said_anew(place, server, error):
+    outlet = place.outlet(thread=False)
+    message = await outlet.send("Once", "n", Controls.STOP)
+    server.faults.fail(200, error=error, on="chat.update")
+    with pytest.raises(MessageLost):
+        await outlet.edit(message, "Once upon", Controls.STOP)
+    assert place.said == []
+
+
+@pytest.mark.parametrize("method", ["chat.startStream", "chat.appendStream", "chat.stopStream", "chat.update"])
+@pytest.mark.parametrize("error", [*PASSING, "a_new_one", ""])
+async def test_what_passes_is_tried_again_and_nothing_is_there_twice(place, server, method, error):
+    server.faults.fail(503 if not error else 200, error=error, on=method)
+    words, outlet = [f"word{number} " for number in range(5)], place.outlet(thread=method != "chat.update")
+    await show(pieces(*words), outlet, "t", talks.STYLE, Pace(ManualClock(), 0.0))
+    assert place.said == ["".join(words).strip()]
+
+
+@pytest.mark.parametrize("error", ["message_not_in_streaming_state", "streaming_mode_mismatch", "invalid_chunks"])
+@pytest.mark.parametrize("method", ["chat.appendStream", "chat.stopStream"])
+async def test_a_stream_that_takes_nothing_more_is_gone_on_with_by_updates(place, server, method, error):
+    outlet = place.outlet()
+    message = await outlet.send("Once", "n", Controls.STOP)
+    server.faults.fail(200, error=error, on=method)
+    await outlet.edit(message, "Once upon", Controls.STOP)
+    await outlet.edit(message, "Once upon a time.", Controls.DONE)
+    assert place.said == ["Once upon a time."]
+
+
+@pytest.mark.parametrize("error", ["ratelimited", "rate_limited"])
+async def test_where_slack_asks_to_wait_without_saying_how_long_it_is_a_moment(place, server, error):
+    server.faults.fail(200, error=error, on="chat.postMessage")
+    with pytest.raises(SlowDown) as caught:
+        await place.outlet(thread=False).send("Once", "n")
+    assert caught.value.after == PAUSE
 
 
 async def test_what_slack_says_is_told_in_the_words_of_delivery(place, server):
@@ -174,17 +347,6 @@ async def test_what_slack_says_is_told_in_the_words_of_delivery(place, server):
     server.kick(place.channel)
     with pytest.raises(DeliveryRefused):
         await outlet.send("Once", "n")
-
-
-async def test_only_what_may_be_streamed_is_stopped_for_slack_lets_that_be_done_twenty_times_a_minute(place, server):
-    starts = Starts(place.clock)
-    while starts.take():
-        pass
-    outlet = place.outlet(starts=starts)
-    message = await outlet.send("Once", "n", Controls.STOP)
-    for text in ("Once upon", "Once upon a", "Once upon a time."):
-        await outlet.edit(message, text, Controls.STOP)
-    assert (place.said, server.journal.of("chat.stopStream")) == (["Once upon a time."], [])
 
 
 async def test_a_cut_connection_does_not_post_twice(place, server):

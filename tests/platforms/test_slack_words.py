@@ -1,11 +1,10 @@
-"""Slack's texts as people read them, which messages are for the bot, and what is seen around them."""
+"""Slack's texts as people read them, and which messages are for the bot."""
 
 import pytest
 
 from bot.platforms.slack import intake, words
-from bot.platforms.slack.intake import Heard, Screens
+from bot.platforms.slack.intake import Heard
 from bot.platforms.slack.people import Channel
-from bot.records import Seen
 
 NAMES = {"U1": "Ada", "U2": "Bob"}
 
@@ -31,6 +30,12 @@ def test_a_text_is_read_as_it_is_shown(text, said):
 def test_the_first_mention_of_the_bot_is_left_out():
     assert words.without("<@U9>: hello <@U9>", "U9") == "hello <@U9>"
     assert words.without("<@U9|lore>  hello", "U9") == "hello"
+
+
+def test_our_own_answer_is_learned_whole_and_with_its_marks():
+    blocks = [{"type": "markdown", "text": "**Yes**"}, {"type": "actions", "elements": []}]
+    assert words.answered({"text": "Yes", "blocks": blocks}) == "**Yes**"
+    assert words.answered({"text": "Yes", "blocks": [{"type": "rich_text"}]}) == ""
 
 
 def test_what_is_escaped_is_read_back_as_it_was():
@@ -66,20 +71,3 @@ def test_in_a_joined_channel_all_is_for_the_bot_but_what_names_others():
 )
 def test_what_bots_and_slack_itself_say_is_not_heard(event):
     assert intake.heard({"ts": "1.0", "channel": "C1", "user": "U1", "text": "hello", **event}) is None
-
-
-def test_a_screen_shows_the_thread_one_is_in_and_not_the_question_itself():
-    screens = Screens()
-    said = [
-        Heard("1.0", "C1", "U1", "a"),
-        Heard("2.0", "C1", "U2", "b"),
-        Heard("3.0", "C1", "U2", "in the thread", "1.0"),
-        Heard("4.0", "C1", "U1", "c"),
-    ]
-    for one in said:
-        screens.add("T1", one, Seen("x", one.text, one.ts))
-    assert [seen.text for seen in screens.before("T1", Heard("5.0", "C1", "U1", "?"))] == ["a", "b", "c"]
-    assert [seen.text for seen in screens.before("T1", Heard("5.0", "C1", "U1", "?", "1.0"))] == ["a", "in the thread"]
-    screens.drop("T1", "C1", "1.0")
-    assert [seen.text for seen in screens.before("T1", Heard("4.0", "C1", "U1", "?"))] == ["b"]
-    assert screens.before("T2", Heard("5.0", "C1", "U1", "?")) == ()

@@ -26,6 +26,7 @@ class AgentMethods:
 
     def set_status(self, call: Call) -> Json:
         """Set a session's status; the first time makes it, with a title and who began it."""
+        self._need_agent()
         status = call.args.get("status")
         if status not in STATUSES:
             raise bad_arguments("status must be one of active, processing, suspended, closed")
@@ -46,6 +47,7 @@ class AgentMethods:
         return {"status": session.status, "title": session.title}
 
     def rename(self, call: Call) -> Json:
+        self._need_agent()
         title = str(call.args.get("title") or "")
         if not 0 < len(title) <= TITLE:
             raise bad_arguments(f"title must be 1 to {TITLE} characters")
@@ -74,6 +76,10 @@ class AgentMethods:
         session = self.world.session(channel, thread_ts) if not thread_ts else self._session(call, channel)
         session.prompts, session.prompts_title = prompts, str(call.args.get("title") or "")
 
+    def _need_agent(self) -> None:
+        if not self.world.rules.agent:
+            raise Refused("feature_disabled")
+
     def _channel(self, call: Call) -> Channel:
         return self.world.member_in(call.install, call.args.get("channel_id"))
 
@@ -81,5 +87,5 @@ class AgentMethods:
         thread_ts = str(call.args.get("thread_ts") or "")
         if not thread_ts:
             raise bad_arguments("missing required field: thread_ts")
-        self.world.find_message(channel, thread_ts, "thread_not_found")
+        self.world.find_thread(channel, thread_ts)
         return self.world.session(channel, thread_ts)

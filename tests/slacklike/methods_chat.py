@@ -37,7 +37,7 @@ class ChatMethods:
         if call.args.get("thread_ts") is not None:
             if not re.fullmatch(r"\d+\.\d+", draft.thread_ts):
                 raise Refused("invalid_thread_ts")
-            thread = self.world.find_message(channel, draft.thread_ts, "thread_not_found")
+            thread = self.world.find_thread(channel, draft.thread_ts)
             draft.thread_ts = thread.thread_ts or thread.ts
             draft.subtype = "thread_broadcast" if call.flag("reply_broadcast") else ""
         message = self.talk.post(channel, call.install.bot, draft)
@@ -75,6 +75,9 @@ class ChatMethods:
 
     def delete(self, call: Call) -> Json:
         channel, message = self._own(call, "cant_delete_message")
+        settle(message, self.world.rules)
+        if message.streaming:
+            raise Refused("cant_delete_message")
         self.talk.delete(message)
         return {"channel": channel.id, "ts": message.ts}
 

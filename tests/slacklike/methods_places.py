@@ -47,9 +47,9 @@ class PlaceMethods:
     def replies(self, call: Call) -> Json:
         """Return a page of a thread, oldest first; the parent is always the first."""
         channel = self._read(call, "history", inside=True)
-        one = self.world.find_message(channel, call.args.get("ts"), "thread_not_found")
+        one = self.world.find_thread(channel, call.args.get("ts"))
         root = one.thread_ts or one.ts
-        parent = [channel.log[root]] if root in channel.log and not channel.log[root].deleted else []
+        parent = [channel.log[root]] if root in channel.log else []
         return self._page(call, [*parent, *_between(channel.replies(root), call)])
 
     def members(self, call: Call) -> Json:

@@ -5,6 +5,7 @@ import time
 from tests.slacklike.records import Channel, File, Guest, Json, Kind, Message, Person, Team, View
 
 DAY = 86_400
+SLACKBOT = "USLACKBOT"
 
 
 def user(person: Person, *, seen_from: Team, stranger: bool = False) -> Json:
@@ -78,6 +79,8 @@ def channel(one: Channel, me: Person) -> Json:
 
 def message(one: Message, app_id: str, address: str, *, metadata: bool = True) -> Json:
     """Return a message as events and history have it."""
+    if one.deleted:
+        return tombstone(one)
     data: Json = {"type": "message", "user": one.author.id, "text": one.text, "ts": one.ts}
     data |= {"team": one.author.team.id}
     optional = {
@@ -94,6 +97,7 @@ def message(one: Message, app_id: str, address: str, *, metadata: bool = True) -
     if one.edited:
         data["edited"] = {"user": one.author.id, "ts": one.edited}
     if one.stream is not None:
+        data["streaming_state"] = "in_progress" if one.streaming else "completed"
         data["blocks"] = [*([rich_text(one.text)] if one.text else []), *one.blocks]
     if one.author.bot_id:
         made_by = app_id if one.by_app else "A0OTHER"
@@ -106,6 +110,12 @@ def message(one: Message, app_id: str, address: str, *, metadata: bool = True) -
     elif one.is_reply and one.thread_ts in one.channel.log:
         data["parent_user_id"] = one.channel.log[one.thread_ts].author.id
     return data
+
+
+def tombstone(one: Message) -> Json:
+    """Return what is left of a deleted message that others have replied to."""
+    data: Json = {"type": "message", "subtype": "tombstone", "text": "This message was deleted.", "user": SLACKBOT}
+    return data | {"ts": one.ts, "thread_ts": one.ts, "hidden": True}
 
 
 def rich_text(text: str) -> Json:

@@ -15,7 +15,11 @@ STATUSES = ("active", "processing", "suspended", "closed")
 
 
 class Streams:
-    """Handlers for chat.startStream and its like, and the Stop button."""
+    """Handlers for chat.startStream and its like, and the Stop button.
+
+    Not documented, but told by who has measured it: what is being streamed can be neither updated nor deleted
+    (`streaming_state_conflict`, `cant_delete_message`), and conversations.replies gives its `streaming_state`.
+    """
 
     def __init__(self, world: World, talk: Talk) -> None:
         self.world, self.talk = world, talk
@@ -64,7 +68,8 @@ class Streams:
             stream.state = "completed"
         self.talk.noted(message)
         self.talk.changed(message, before)
-        status = args.get("session_status")
+        session = self.world.sessions.get((channel.id, message.thread_ts))
+        status = args.get("session_status") or ("active" if session and session.status in STATUSES else "")
         if status:
             if status not in STATUSES:
                 raise bad_arguments("invalid session_status")
@@ -138,7 +143,7 @@ class Streams:
             if self.world.rules.thread_required or channel.kind == Kind.IM:
                 raise bad_arguments("missing required field: thread_ts")
             return ""
-        parent = self.world.find_message(channel, thread_ts, "thread_not_found")
+        parent = self.world.find_thread(channel, thread_ts)
         return parent.thread_ts or parent.ts
 
 

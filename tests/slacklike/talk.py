@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tests.slacklike import blocks as kit
+from tests.slacklike import payloads
 from tests.slacklike.records import Channel, File, Json, Kind, Message, Person, Stream, Version
 from tests.slacklike.world import World
 
 HEARD = {Kind.PUBLIC: "message.channels", Kind.PRIVATE: "message.groups", Kind.IM: "message.im"}
-SLACKBOT = "USLACKBOT"
 
 
 @dataclass
@@ -118,8 +118,7 @@ class Talk:
         before = self.world.shown(message)
         if message.channel.replies(message.ts):
             message.deleted = True
-            tombstone: Json = {"type": "message", "subtype": "tombstone", "text": "This message was deleted."}
-            tombstone |= {"user": SLACKBOT, "ts": message.ts, "thread_ts": message.ts, "hidden": True}
+            tombstone = payloads.tombstone(message)
             event = {"subtype": "message_changed", "message": tombstone, "previous_message": before}
         else:
             message.deleted = True

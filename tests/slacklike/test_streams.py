@@ -69,6 +69,49 @@ async def test_a_stream_expires_though_it_is_in_use(server, bot, place, asked):
     assert reply.shown == "One, and the rest"
 
 
+async def test_what_is_being_streamed_cannot_be_deleted_and_says_so_in_its_thread(server, bot, place, asked):
+    async def state() -> str:
+        found = await bot.client.conversations_replies(channel=place.channel.id, ts=asked.ts)
+        return found["messages"][-1]["streaming_state"]
+
+    where = await start(bot, place, asked, markdown_text="One")
+    assert await refused(bot.client.chat_delete(**where)) == "cant_delete_message"
+    assert await state() == "in_progress"
+    await bot.client.chat_stopStream(**where)
+    assert await state() == "completed"
+    await bot.client.chat_delete(**where)
+    assert server.said(place.channel) == []
+
+
+async def test_the_end_of_a_stream_sets_the_session_to_rest_unless_it_says_otherwise(server, bot, place, asked):
+    await bot.client.agents_sessions_setStatus(channel_id=place.channel.id, thread_ts=asked.ts, status="processing")
+    first = await start(bot, place, asked, markdown_text="One")
+    await bot.client.chat_stopStream(**first, session_status="processing")
+    assert server.session(asked).status == "processing"
+    second = await start(bot, place, asked, markdown_text="Two")
+    await bot.client.chat_stopStream(**second)
+    assert server.session(asked).status == "active"
+
+
+async def test_an_app_that_is_no_agent_has_no_sessions(server, bot, place, asked):
+    server.rules.agent = False
+    where = {"channel_id": place.channel.id, "thread_ts": asked.ts}
+    assert await refused(bot.client.agents_sessions_setStatus(**where, status="processing")) == "feature_disabled"
+    assert await refused(bot.client.agents_sessions_rename(**where, title="A tale")) == "feature_disabled"
+    await bot.client.assistant_threads_setStatus(**where, status="is thinking")
+    assert server.session(asked).status == "is thinking"
+
+
+async def test_a_thread_goes_on_though_its_first_message_is_deleted(server, bot, place, asked):
+    await bot.client.chat_postMessage(channel=place.channel.id, thread_ts=asked.ts, text="One")
+    server.delete(asked)
+    await start(bot, place, asked, markdown_text="Two")
+    found = (await bot.client.conversations_replies(channel=place.channel.id, ts=asked.ts))["messages"]
+    assert [(one.get("subtype"), one["text"]) for one in found] == [
+        ("tombstone", "This message was deleted."), (None, "One"), (None, "Two"),
+    ]  # fmt: skip
+
+
 async def test_a_stream_keeps_to_the_form_it_began_with(server, bot, place, asked):
     where = await start(bot, place, asked, markdown_text="One")
     chunks = [{"type": "markdown_text", "text": "two"}]

@@ -134,6 +134,13 @@ class World:
             raise Refused(error)
         return message
 
+    def find_thread(self, channel: Channel, ts: object) -> Message:
+        """Return a message that a thread hangs from; one that is deleted has its replies all the same."""
+        message = channel.log.get(str(ts))
+        if message is not None and message.deleted and channel.replies(message.ts):
+            return message
+        return self.find_message(channel, ts, "thread_not_found")
+
     def is_stranger(self, person: Person, install: Install) -> bool:
         """Whether somebody of another workspace shares no conversation with the app."""
         shared = (one for one in self.channels.values() if install.bot.id in one.members)

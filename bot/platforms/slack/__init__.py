@@ -7,12 +7,16 @@ workspaces.py     whose tokens a request takes: one workspace's, or those that h
 app.py            events of Slack in, the engine's answers out
 actions.py        commands, shortcuts, buttons and dialogs
 floor.py          what both stand on
-intake.py         which messages are addressed to the bot, and what a person there would see
+intake.py         which messages are addressed to the bot
+screens.py        what a person sees beside a question
 words.py          Slack's texts as people read them, and back
 people.py         who people and channels are, as far as it matters who reads what
 audience.py       who can read a channel
 talks.py          the conversations that are going on
+signs.py          what shows that the bot is at work
 outlet.py         where a reply goes: streamed where Slack can, else posted and updated
+plainly.py        its text without marks, for notifications
+refusals.py       what Slack's refusals mean for it
 desk.py           what commands, shortcuts, buttons and the App Home do
 blocks.py         buttons, dialogs and pages
 past.py           what was said in a channel before, as it is learned

@@ -84,10 +84,11 @@ class Actions:
             self._floor.later(self._on_page(workspace, person, name, value))
             return
         container = body.get("container") or {}
-        where = self._floor.place(
-            workspace, body["channel"]["id"], container.get("thread_ts"), person, body.get("response_url")
-        )
         message, _, asker = value.partition(":")
+        channel, thread = str(body["channel"]["id"]), container.get("thread_ts")
+        if channel.startswith("D") and thread == message:  # a direct message is answered in its thread, and in none
+            thread = None
+        where = self._floor.place(workspace, channel, thread, person, body.get("response_url"))
         desk = self._floor.desk
         match name:
             case blocks.STOP:

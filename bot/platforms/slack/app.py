@@ -16,20 +16,19 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.errors import SlackApiError
 
 from bot import admission
-from bot.conversation import Asked
+from bot.conversation import Asked, Conversation
 from bot.notices import BUSY
 from bot.platforms.slack import intake, past, slashes, words
 from bot.platforms.slack.actions import Actions
 from bot.platforms.slack.audience import scope
 from bot.platforms.slack.desk import Place
 from bot.platforms.slack.floor import Floor, Rooms
-from bot.platforms.slack.intake import Heard, Screens
+from bot.platforms.slack.intake import Early, Heard
 from bot.platforms.slack.manifest import PROMPTS
 from bot.platforms.slack.people import Channel
 from bot.platforms.slack.talks import Origin, Talks
 from bot.platforms.slack.tenants import tenant
 from bot.platforms.slack.workspaces import Workspace
-from bot.records import Seen
 from memory.errors import LoreError, RedisUnavailable
 from memory.records import Which
 from memory.scope import Operator, Scope
@@ -37,14 +36,12 @@ from memory.scope import Operator, Scope
 log = structlog.get_logger()
 
 Json = dict[str, Any]
+CHANNEL = "slack#/types/channel_id"  # what somebody may look at
 MOST_CAME = 10_000  # messages that are known to have come
 MOVES = ("channel_shared", "channel_unshared", "channel_id_changed", "member_joined_channel", "member_left_channel")
 CONVERTED = ("channel_convert_to_private", "channel_convert_to_public")  # Slack tells these by messages
 GONE = ("channel_deleted", "channel_left", "group_deleted", "group_left")
-HEARD_ONLY = (
-    *("app_context_changed", "assistant_thread_context_changed", "channel_archive", "channel_unarchive"),
-    *("group_archive", "group_unarchive"),
-)
+HEARD_ONLY = (*("channel_archive", "channel_unarchive", "group_archive", "group_unarchive"),)
 
 
 class SlackApp:
@@ -53,7 +50,8 @@ class SlackApp:
     def __init__(self, bolt: AsyncApp, rooms: Rooms) -> None:
         self._floor = Floor(rooms)
         self._engine, self._memory = rooms.engine, rooms.memory
-        self._screens = Screens()
+        self._screens = self._floor.talks.screens
+        self._early = Early()
         self._came: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         self._orders: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._ending = False
@@ -95,7 +93,9 @@ class SlackApp:
             bolt.event(event)(self._on_gone)
         bolt.event("app_home_opened")(self._on_home)
         bolt.event("agent_session_stopped")(self._on_stop)
+        bolt.event("app_context_changed")(self._on_context)
         bolt.event("assistant_thread_started")(self._on_thread)
+        bolt.event("assistant_thread_context_changed")(self._on_thread_context)
         bolt.event("app_uninstalled")(self._on_uninstalled)
         bolt.event("tokens_revoked")(self._on_revoked)
         bolt.event("team_access_granted")(self._on_granted)
@@ -135,7 +135,11 @@ class SlackApp:
         first: no other process has been told of it. While memory is away, nobody else could know that it is taken in.
         Raises SlackApiError, and RedisUnavailable where it is to be sent again.
         """
-        one = intake.heard(event)
+        now = self._early.latest(workspace.team, event)
+        if now is None:
+            return
+        self._screens.hear(workspace, now)
+        one = intake.heard(now)
         if one is None or one.person == workspace.me or self._told_before(workspace, one):
             return
         channel, person = await workspace.people.channel(one.channel), await workspace.people.person(one.person)
@@ -149,8 +153,6 @@ class SlackApp:
         joins = self._floor.service.listening.channels.of(whole).joins
         in_thread = one.thread is not None and await self._in_thread(here)
         addressed = intake.addressed(one, workspace.me, channel, joins=joins, in_thread=in_thread)
-        seen = self._screens.before(workspace.team, one)
-        self._screens.add(workspace.team, one, Seen(person.name, words.read(one.text, workspace.people.name), one.ts))
         if not addressed:
             if self._floor.service.listening.channels.of(whole).remembers:
                 said = past.turn(workspace, one, person.name)
@@ -170,7 +172,7 @@ class SlackApp:
             await self._engine.inbox.done(incoming)
             return
         refusal = await self._floor.service.limits.admit(here, one.sent_at)
-        asked = Asked(incoming, Origin(workspace, one, seen), already, taken=True)
+        asked = Asked(incoming, Origin(workspace, one), already, taken=True)
         if refusal is None and self._floor.talks.take(asked):
             return
         await self._engine.inbox.done(incoming)
@@ -189,41 +191,65 @@ class SlackApp:
 
     async def _changed(self, workspace: Workspace, event: Json) -> None:
         """Answer an edited message anew where its answer is under way; else let memory hold what it says now."""
-        message = event["message"]
-        one = intake.heard({**message, "channel": event["channel"]})
+        message, channel = event["message"], str(event["channel"])
         if message.get("subtype") == "tombstone":
             await self._deleted(workspace, {**event, "deleted_ts": message["ts"]})
             return
+        self._screens.change(workspace, channel, message)
+        one = intake.heard({**message, "channel": channel})
         old = event.get("previous_message") or {}
         if one is None or one.person == workspace.me or old.get("text") == message.get("text"):
             return  # our own, or a link's preview
+        if (workspace.team, channel, one.ts) not in self._came:
+            self._early.note(workspace.team, channel, one.ts, message)
         incoming = await self._floor.talks.incoming(workspace, one)
         talk = self._floor.talks.of(incoming)
-        if talk is not None and talk.reword(incoming.id, incoming.text):
+        if talk is not None and one.ts in talk and await self._again(workspace, one, incoming.scope):
+            talk.reword(incoming.id, incoming.text)
             return
+        work = self._reworded(workspace, one, str(old.get("text") or ""))
+        if one.files:  # they are downloaded anew, and Slack waits three seconds
+            self._floor.later(work)
+        else:
+            await work
+
+    async def _reworded(self, workspace: Workspace, one: Heard, old: str) -> None:
+        """Let memory hold what a message says now, if it is remembered. old: what it said."""
+        incoming = await self._floor.talks.incoming(workspace, one)
+        before = words.read(words.without(old, workspace.me), workspace.people.name)
         try:
-            if not await self._engine.edited(incoming):
-                channel = await workspace.people.channel(one.channel)
-                whole = scope(workspace.team, channel, one.person)
+            if not await self._floor.talks.edited(one, incoming, before):
+                whole = scope(workspace.team, await workspace.people.channel(one.channel), one.person)
                 await self._floor.service.listening.overheard.edited(whole, one.ts, incoming.text)
-        except LoreError as error:
-            log.warning("edit not remembered", turn=one.ts, error=str(error))
+        except (LoreError, SlackApiError, OSError) as error:
+            log.warning("edit not remembered", turn=one.ts, error=type(error).__name__)
+
+    async def _again(self, workspace: Workspace, one: Heard, here: Scope) -> bool:
+        """Tell whether somebody may have a message answered anew: it may be the model's work once more."""
+        refusal = await self._floor.service.limits.admit(here, one.sent_at)
+        if refusal is not None and not refusal.told:
+            await self._floor.place(workspace, one.channel, one.thread, one.person).tell(refusal.text, [])
+        return refusal is None
 
     async def _deleted(self, workspace: Workspace, event: Json) -> None:
-        """Forget a message that is gone, and stop answering it."""
+        """Forget a message that is gone, and stop answering it; an answer that is shown stays."""
         ts, channel = str(event["deleted_ts"]), str(event["channel"])
-        self._screens.drop(workspace.team, channel, ts)
         thread = (event.get("previous_message") or {}).get("thread_ts")
+        self._screens.drop(workspace.team, channel, ts, thread)
+        if (workspace.team, channel, ts) not in self._came:
+            self._early.note(workspace.team, channel, ts, None)
         places = dict.fromkeys((channel, f"{channel}:{ts}", f"{channel}:{thread or ts}"))
+        talks = [talk for one in places if (talk := self._floor.talks.at(workspace.team, one)) is not None]
         whose = tenant(workspace.team)
+        for talk in talks:
+            await talk.withdraw({ts})
         for one in places:
-            if (talk := self._floor.talks.at(workspace.team, one)) is not None:
-                await talk.withdraw({ts})
             self._floor.service.listening.overheard.withdraw(whose, one, {ts})
         try:
             kind = await workspace.people.channel(channel)
             firsts = [(one, (await self._engine.inbox.burst(_in(workspace, kind, one), ts)).first) for one in places]
-            turns = tuple(dict.fromkeys([*((one, ts) for one in places), *firsts]))
+            kept = [(one, first) for one, first in firsts if not any(first in talk for talk in talks)]
+            turns = tuple(dict.fromkeys([*((one, ts) for one in places), *kept]))  # kept: not answered anew without it
             await self._memory.forget(Operator(whose), Which(turns=turns), erase=False)
         except (LoreError, SlackApiError) as error:
             log.warning("not forgotten", error=type(error).__name__)
@@ -241,9 +267,8 @@ class SlackApp:
         """Carry out `!command words`; slash commands don't work in threads. False where it is none."""
         name, _, rest = line.partition(" ")
         if name == "stop":  # a message that is being streamed has no buttons
-            conversation = where.channel if where.thread is None else f"{where.channel}:{where.thread}"
-            talk = self._floor.talks.at(where.workspace.team, conversation)
-            if talk is None or not await talk.stop_answering():
+            talks = self._floor.talks.answering(where.workspace.team, where.channel, where.thread)
+            if not any([await talk.stop_answering() for talk in talks]):
                 await where.tell("There is nothing to stop.", [])
             return True
         command = slashes.meant(name)
@@ -318,24 +343,40 @@ class SlackApp:
         if event.get("tab") == "home":
             self._floor.later(self._floor.desk.home(workspace, str(event["user"])))
         else:
+            self._screens.look_at(workspace.team, str(event["user"]), _looked_at(event))
             self._floor.later(_suggest(workspace, str(event["channel"]), None))
+
+    async def _on_context(self, event: Json, body: Json, context: Json) -> None:
+        """Take in what somebody looks at beside the agent."""
+        workspace = await self._floor.workspace(context)
+        people = [one.get("user_id") for one in body.get("authorizations") or () if not one.get("is_bot")]
+        person = event.get("user") or next(iter(people), None)
+        if workspace is not None and person:
+            self._screens.look_at(workspace.team, str(person), _looked_at(event))
 
     async def _on_thread(self, event: Json, context: Json) -> None:
         """Offer what may be asked, in the older assistant view."""
         workspace = await self._floor.workspace(context)
         if workspace is not None:
             thread = event["assistant_thread"]
+            await self._on_thread_context(event, context)
             self._floor.later(_suggest(workspace, thread["channel_id"], thread["thread_ts"]))
 
+    async def _on_thread_context(self, event: Json, context: Json) -> None:
+        """Take in what somebody looks at beside the older assistant."""
+        workspace = await self._floor.workspace(context)
+        thread = event["assistant_thread"]
+        if workspace is not None and thread.get("user_id"):
+            looked = (thread.get("context") or {}).get("channel_id")
+            self._screens.look_at(workspace.team, str(thread["user_id"]), looked)
+
     async def _on_stop(self, event: Json, context: Json) -> None:
-        """Stop the answer in a session; nothing more is written to it."""
+        """Stop the answer in a session; nothing more is written to what Slack has stopped."""
         workspace = await self._floor.workspace(context)
         if workspace is None:
             return
-        channel, thread = str(event["channel"]), event.get("thread_ts")
-        talk = self._floor.talks.at(workspace.team, f"{channel}:{thread}" if thread else channel)
-        if talk is not None:
-            self._floor.later(talk.quiet())
+        for talk in self._floor.talks.answering(workspace.team, str(event["channel"]), event.get("thread_ts")):
+            self._floor.later(talk.quiet() if event.get("streaming_message_ts") else _stopped(talk))
 
     async def _on_nothing(self, event: Json) -> None:
         """Hear what needs no answer."""
@@ -352,6 +393,17 @@ async def _suggest(workspace: Workspace, channel: str, thread: str | None) -> No
         await workspace.client.assistant_threads_setSuggestedPrompts(
             channel_id=channel, thread_ts=thread, prompts=prompts
         )
+
+
+async def _stopped(talk: Conversation) -> None:
+    """Stop an answer that was posted, or has not begun; it is marked as stopped."""
+    await talk.stop_answering()
+
+
+def _looked_at(event: Json) -> str | None:
+    """Return the channel that somebody looks at, if it is one."""
+    entities = (event.get("context") or {}).get("entities") or ()
+    return next((str(one["value"]) for one in entities if one.get("type") == CHANNEL and one.get("value")), None)
 
 
 def _in(workspace: Workspace, kind: Channel, conversation: str) -> Scope:

@@ -28,8 +28,9 @@ from bot.notices import BUSY, SORRY
 from bot.platforms.slack import blocks, past
 from bot.platforms.slack.audience import place, scope
 from bot.platforms.slack.intake import Heard
-from bot.platforms.slack.outlet import NO_REPLY, plain
+from bot.platforms.slack.outlet import NO_REPLY
 from bot.platforms.slack.people import Channel
+from bot.platforms.slack.plainly import plain
 from bot.platforms.slack.talks import Origin, Talks
 from bot.platforms.slack.workspaces import Workspace
 from bot.records import Incoming, Seen

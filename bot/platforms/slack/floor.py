@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from slack_sdk.errors import SlackApiError
 
+from bot.conversation import BURST
 from bot.delivery.mentions import quiet_on_slack
 from bot.engine import Engine
 from bot.platforms.slack.desk import Desk, Place
@@ -29,7 +30,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """What the app works with."""
+    """What the app works with. burst: seconds of silence that end one."""
 
     engine: Engine
     memory: Memory
@@ -37,6 +38,7 @@ class Rooms:
     settings: Settings
     workspaces: Workspaces
     purging: Purging
+    burst: float = BURST
 
 
 class Floor:
@@ -44,7 +46,8 @@ class Floor:
 
     def __init__(self, rooms: Rooms) -> None:
         self.rooms, self.service = rooms, rooms.service
-        self.talks = Talks(rooms.workspaces, rooms.engine, rooms.service, rooms.settings)
+        memory, settings = rooms.memory, rooms.settings
+        self.talks = Talks(rooms.workspaces, rooms.engine, memory, rooms.service, settings, rooms.burst)
         self.desk = Desk(rooms.engine, rooms.memory, rooms.service, self.talks, rooms.settings)
         self._beside: set[asyncio.Task[None]] = set()
 

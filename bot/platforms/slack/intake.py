@@ -1,17 +1,15 @@
-"""Which messages of Slack's are addressed to the bot, and what a person there would see beside them."""
+"""Which messages of Slack's are addressed to the bot, and what became of those that come late."""
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bot.platforms.slack import words
 from bot.platforms.slack.people import Channel
-from bot.records import Seen
 
 SAID = frozenset((None, "", "file_share", "thread_broadcast", "me_message"))  # subtypes of what people say
-SEEN = 20  # messages of a channel or thread that are shown beside a question
-MOST_PLACES = 2000
+MOST_EARLY = 1000  # messages that were edited or deleted before they came
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ def heard(event: Mapping[str, Any]) -> Heard | None:
     """Return what a person says; None for what bots and Slack itself say."""
     if event.get("subtype") not in SAID or event.get("bot_id") or not event.get("user"):
         return None
-    thread = event.get("thread_ts")
+    thread = event.get("thread_ts") if event.get("thread_ts") != event["ts"] else None  # else it begins one
     files = tuple(one for one in event.get("files") or () if one.get("mode") != "tombstone")
     text = str(event.get("text") or "")
     return Heard(str(event["ts"]), str(event["channel"]), str(event["user"]), text, thread, files)
@@ -54,30 +52,20 @@ def addressed(one: Heard, me: str, channel: Channel, *, joins: bool, in_thread: 
     return joins or (one.thread is not None and in_thread)
 
 
-class Screens:
-    """What was said last in each channel and thread: Slack may forbid to ask for it. Held by this process alone."""
+class Early:
+    """What became of messages before they came: Slack does not keep the order, least of all when it sends again."""
 
     def __init__(self) -> None:
-        self._places: OrderedDict[tuple[str, str, str | None], deque[tuple[str, Seen]]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str, str], Mapping[str, Any] | None] = OrderedDict()
 
-    def add(self, team: str, one: Heard, seen: Seen) -> None:
-        """Take in a message, in its thread too where it begins one."""
-        for thread in {one.thread, one.ts if one.thread is None else one.thread}:
-            place = self._places.setdefault((team, one.channel, thread), deque(maxlen=SEEN))
-            self._places.move_to_end((team, one.channel, thread))
-            place.append((one.ts, seen))
-        while len(self._places) > MOST_PLACES:
-            self._places.popitem(last=False)
+    def note(self, team: str, channel: str, ts: str, message: Mapping[str, Any] | None) -> None:
+        """Take in what a message says by now; None: it is gone."""
+        self._known[team, channel, ts] = message
+        self._known.move_to_end((team, channel, ts))
+        if len(self._known) > MOST_EARLY:
+            self._known.popitem(last=False)
 
-    def before(self, team: str, one: Heard) -> tuple[Seen, ...]:
-        """Return what a person sees around a message, oldest first."""
-        shown = dict(self._places.get((team, one.channel, one.thread), ()))
-        shown.pop(one.ts, None)
-        return tuple(shown[ts] for ts in sorted(shown) if ts < one.ts)
-
-    def drop(self, team: str, channel: str, ts: str) -> None:
-        """Take out a message that is gone."""
-        for (a_team, a_channel, _), place in self._places.items():
-            if (a_team, a_channel) == (team, channel):
-                for one in [one for one in place if one[0] == ts]:
-                    place.remove(one)
+    def latest(self, team: str, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return a message that has come as it is by now; None where it is gone."""
+        now = self._known.get((team, str(event["channel"]), str(event.get("ts"))), event)
+        return now if now is None or now is event else {**event, **now}

@@ -1,38 +1,36 @@
-"""Where a reply goes in Slack: streamed where it can be, else posted and updated; found again by its metadata."""
+"""Where a reply goes in Slack: streamed where it can be, else posted and updated; found again after a crash.
+
+A stream is left before Slack ends it, or once Slack has ended it, and the answer goes on in the same message by
+updates: so it stays one message, which no fence or table is cut for. Where Slack does not let that message be updated,
+it is taken back, and the answer goes on in another.
+"""
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.delivery.stream import Controls
+from bot.delivery.stream import SENT_ANEW, Controls
 from bot.errors import DeliveryError, DeliveryRefused, MessageLost, SlowDown
-from bot.platforms.slack.words import escaped
+from bot.platforms.slack.plainly import plain
+from bot.platforms.slack.refusals import NoBlocks, NoStream, StillStreaming, Stopped, told
 
 log = structlog.get_logger()
 
 EVENT = "lorebot_part"  # the type of the metadata that our messages carry
-NO_REPLY = {"event_type": "lorebot_told", "event_payload": {}}  # so that what carries none is a stream
+NO_REPLY = {"event_type": "lorebot_told", "event_payload": {}}  # what carries none may be a stream that was cut
 ROLL_OVER = 240.0  # seconds; Slack ends a stream after about five minutes, active or not
 STARTS = 15  # streams begun in a minute, so that their ends are within Slack's limit too
-PLAIN = 3900  # characters of the plain text beside the blocks; Slack advises less than 4,000
-NO_STREAM = frozenset({
-    "unknown_method", "not_allowed_token_type", "method_not_supported_for_channel_type", "missing_scope",
-    "streaming_not_supported", "feature_not_enabled", "channel_type_not_supported", "invalid_thread_ts",
-})  # fmt: skip
-NOT_STREAMING = "message_not_in_streaming_state"
-LOST = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"})
-REFUSED = frozenset({
-    "channel_not_found", "not_in_channel", "is_archived", "restricted_action", "cannot_reply_to_message",
-    "account_inactive", "token_revoked", "token_expired", "invalid_auth", "not_authed", "no_permission",
-    "msg_too_long", "invalid_blocks", "messages_tab_disabled", "user_not_found", "cannot_dm_bot",
-})  # fmt: skip
+CLOSED = 600.0  # seconds for which a channel that takes no streams is not asked again
+MOST_CLOSED = 1000
+LONGEST, LONGEST_UPDATE = 39_000, 3_900  # characters of a message without blocks; Slack takes 40,000, and 4,000
+
+Say = Callable[[str, list[dict[str, Any]]], Awaitable[str]]  # says a text with blocks; returns which message it is
 
 
 class Starts:
@@ -41,130 +39,102 @@ class Starts:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._times: deque[float] = deque(maxlen=STARTS)
+        self._closed: dict[str, float] = {}
 
-    def take(self) -> bool:
+    def take(self, channel: str = "") -> bool:
         """Begin one more, if that is allowed; what is beyond is posted and updated."""
         now = self._clock()
-        if len(self._times) == STARTS and now - self._times[0] < 60.0:
+        if self._closed.get(channel, 0.0) > now or (len(self._times) == STARTS and now - self._times[0] < 60.0):
             return False
         self._times.append(now)
         return True
 
+    def close(self, channel: str) -> None:
+        """Begin none in a channel for a while: Slack does not stream there."""
+        if len(self._closed) >= MOST_CLOSED:
+            self._closed.pop(next(iter(self._closed)))
+        self._closed[channel] = self._clock() + CLOSED
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where an answer is shown. thread: None outside of threads. asked: the time stamp of what is answered.
+
+    recipient: (team, person), who sees a stream grow in a channel; None in a direct message, which has one reader.
+    """
+
+    channel: str
+    thread: str | None
+    asked: str
+    recipient: tuple[str, str] | None
+
 
 class Outlet:
-    """One channel or thread. asked: the time stamp of the message that is answered; recipient: (team, person).
+    """One channel or thread.
 
-    buttons: makes the blocks below the last message of a reply. streams: whether Slack has refused to stream before.
+    buttons: makes the blocks below the last message of a reply. stopped: told when somebody has stopped a stream in
+    Slack. session: whether the thread is an agent's session, which is at work until the answer is whole.
     """
 
     def __init__(
         self,
         client: AsyncWebClient,
-        channel: str,
-        thread: str | None,
-        asked: str,
-        recipient: tuple[str, str],
+        spot: Spot,
         buttons: Callable[[Controls], Sequence[dict[str, Any]]] = lambda controls: (),
         starts: Starts | None = None,
+        *,
+        stopped: Callable[[], None] = lambda: None,
+        session: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
-        self._channel = channel
-        self._thread = thread
-        self._asked = asked
-        self._team, self._person = recipient
+        self._spot = spot
         self._buttons = buttons
+        self._starts = starts or Starts(clock)
+        self._on_stopped = stopped
+        self._session = session
         self._clock = clock
-        self._streams = thread is not None
-        self._starts = starts or Starts()
+        self._streams = spot.thread is not None
         self._streaming: dict[str, tuple[str, float]] = {}  # by message: what was streamed, and since when
-        self._still: set[str] = set()  # messages that are streamed no more, or never were
         self._nonces: dict[str, str] = {}
         self._tried: set[str] = set()
+        self._lost = 0  # messages that Slack did not let us update
 
     async def send(self, text: str, nonce: str, controls: Controls = Controls.NONE) -> str:
         """Post a message, or begin to stream one; the parts before it are whole."""
         for one, (said, _) in list(self._streaming.items()):
             del self._streaming[one]
-            if not await self._stopped(one, "", Controls.NONE):
+            if not await self._ended(one, "", Controls.NONE):
                 await self._update(one, said, Controls.NONE)
         if nonce in self._tried and (message := await self._posted(nonce)) is not None:
-            self._nonces[message] = nonce
             await self.edit(message, text, controls)
             return message
         self._tried.add(nonce)
-        if self._streams and controls is not Controls.DONE and self._starts.take():
-            try:
-                with told():
-                    begun = await self._client.chat_startStream(
-                        channel=self._channel,
-                        thread_ts=str(self._thread),
-                        recipient_team_id=self._team,
-                        recipient_user_id=self._person,
-                        markdown_text=text,
-                    )
-            except (_NoStream, SlowDown) as error:
-                log.info("not streamed", why=str(error))
-                self._streams = False
-            else:
-                message = str(begun["ts"])
-                self._nonces[message] = nonce
-                self._streaming[message] = (text, self._clock())
-                return message
-        with told():
-            posted = await self._client.chat_postMessage(
-                channel=self._channel,
-                thread_ts=self._thread,
-                text=plain(text),
-                blocks=[*_blocks(text), *self._buttons(controls)],
-                unfurl_links=False,
-                unfurl_media=False,
-                metadata=_metadata(nonce, self._asked),
-            )
-        self._nonces[str(posted["ts"])] = nonce
-        self._still.add(str(posted["ts"]))
-        return str(posted["ts"])
+        message = await self._begun(text, controls) or await self._post(text, nonce, controls)
+        self._nonces[message] = nonce
+        return message
 
     async def edit(self, message: str, text: str, controls: Controls = Controls.NONE) -> None:
         """Let a message say something else: what is new is streamed, anything else replaces it."""
-        if message in self._streaming:
-            said, since = self._streaming[message]
-            longer = text.startswith(said)
-            if longer and controls is Controls.STOP and self._clock() - since < ROLL_OVER:
-                try:
-                    with told():
-                        await self._client.chat_appendStream(
-                            channel=self._channel, ts=message, markdown_text=text[len(said) :]
-                        )
-                except _NoStream:  # it has ended before its time; from now on the message is updated
-                    del self._streaming[message]
-                else:
-                    self._streaming[message] = (text, since)
-                    return
-            else:
-                del self._streaming[message]
-                if await self._stopped(message, text[len(said) :] if longer else "", controls) and longer:
-                    return
-        elif message not in self._still:  # an earlier process may have been streaming it
-            await self._stopped(message, "", controls)
-        self._still.add(message)
+        said, since = self._streaming.get(message, ("", 0.0))
+        longer = bool(said) and text.startswith(said)
+        if longer and controls is Controls.STOP and self._clock() - since < ROLL_OVER:
+            if await self._appended(message, text[len(said) :]):
+                self._streaming[message] = (text, since)
+                return
+            del self._streaming[message]  # from now on the message is updated
+        elif self._streaming.pop(message, None) is not None:
+            ended = await self._ended(message, text[len(said) :] if longer else "", controls)
+            if ended and longer:
+                return
         await self._update(message, text, controls)
-
-    async def _update(self, message: str, text: str, controls: Controls) -> None:
-        with told():
-            await self._client.chat_update(
-                channel=self._channel,
-                ts=message,
-                text=plain(text),
-                blocks=[*_blocks(text), *self._buttons(controls)],
-                metadata=_metadata(self._nonces.get(message, ""), self._asked),
-            )
 
     async def delete(self, message: str) -> None:
         """Take a message back."""
         self._streaming.pop(message, None)
-        with told():
-            await self._client.chat_delete(channel=self._channel, ts=message)
+        if self._spot.thread is not None:  # what is being streamed, by us or by an earlier process, cannot be deleted
+            await self._ended(message, "", Controls.NONE)
+        await self._deleted(message)
 
     async def attach(self, text: str, file: str, content: str, nonce: str, controls: Controls = Controls.NONE) -> str:
         """Post a message, with a text file below it."""
@@ -172,93 +142,178 @@ class Outlet:
         message = await self.send(text, nonce, Controls.DONE)
         with told():
             await self._client.files_upload_v2(
-                channel=self._channel, thread_ts=self._thread or message, filename=file, content=content
+                channel=self._spot.channel, thread_ts=self._spot.thread or message, filename=file, content=content
             )
         return message
 
     async def find(self, part: int, nonce: str) -> str | None:
-        """Look for a message of ours by its metadata; one that was being streamed has none yet.
+        """Look for a message of ours by its metadata, which a stream has only once it has ended.
 
-        There is one answer at a time in a thread, and the parts before this one have theirs: so a single message
-        without metadata is this part.
+        One that is being streamed is the one: a thread has one answer at a time. Of two, nobody can tell; nor in a
+        direct message to which somebody has replied, for the reply is answered meanwhile.
         """
-        with told():
-            if self._thread is not None:
-                found = await self._client.conversations_replies(
-                    channel=self._channel, ts=self._thread, oldest=self._asked, limit=100, include_all_metadata=True
-                )
-            else:
-                found = await self._client.conversations_history(
-                    channel=self._channel, oldest=self._asked, limit=100, include_all_metadata=True
-                )
-        ours = [one for one in found["messages"] if one.get("bot_id") and one["ts"] > self._asked]
+        found = await self._since()
+        ours = [one for one in found if one.get("bot_id")]
         for one in ours:
             payload = (one.get("metadata") or {}).get("event_payload") or {}
             if payload.get("nonce") == nonce:
                 return str(one["ts"])
-        streamed = [str(one["ts"]) for one in ours if not one.get("metadata")] if self._thread is not None else []
-        if len(streamed) > 1:
+        unnamed = [one for one in ours if not one.get("metadata") and one["ts"] not in self._nonces]
+        growing = [str(one["ts"]) for one in unnamed if one.get("streaming_state") == "in_progress"]
+        replied = self._spot.recipient is None and len(ours) < len(found)
+        if len(growing) == 1 and not replied:
+            self._nonces[growing[0]] = nonce
+            return growing[0]
+        if unnamed:
             raise MessageLost("Slack does not tell which message that is")
-        return streamed[0] if streamed else None
+        return None
+
+    async def _since(self) -> list[dict[str, Any]]:
+        """Return what was said there since what is answered was asked, as far as Slack tells it at once."""
+        channel, thread, asked = self._spot.channel, self._spot.thread, self._spot.asked
+        with told():
+            if thread is not None:
+                found = await self._client.conversations_replies(
+                    channel=channel, ts=thread, oldest=asked, limit=100, include_all_metadata=True
+                )
+            else:
+                found = await self._client.conversations_history(
+                    channel=channel, oldest=asked, limit=100, include_all_metadata=True
+                )
+        return [one for one in found["messages"] if one["ts"] > asked]
+
+    async def _begun(self, text: str, controls: Controls) -> str | None:
+        """Begin to stream a message; None where it is to be posted: Slack does not stream there, or not so many."""
+        spot = self._spot
+        if not self._streams or controls is Controls.DONE or not self._starts.take(spot.channel):
+            return None
+        team, person = spot.recipient or (None, None)
+        try:
+            with told(stream=True):
+                begun = await self._client.chat_startStream(
+                    channel=spot.channel,
+                    thread_ts=str(spot.thread),
+                    recipient_team_id=team,
+                    recipient_user_id=person,
+                    markdown_text=text,
+                )
+        except (NoStream, SlowDown) as error:
+            log.info("not streamed", why=str(error))
+            self._streams = False
+            if isinstance(error, NoStream):
+                self._starts.close(spot.channel)
+            return None
+        self._streaming[str(begun["ts"])] = (text, self._clock())
+        return str(begun["ts"])
+
+    async def _appended(self, message: str, more: str) -> bool:
+        """Stream what is new; False where the stream takes no more, or nobody knows what it took.
+
+        Raises DeliveryRefused where somebody has stopped it.
+        """
+        try:
+            with told(stream=True):
+                await self._client.chat_appendStream(channel=self._spot.channel, ts=message, markdown_text=more)
+        except NoStream:
+            return False
+        except Stopped as error:
+            self._on_stopped()
+            raise DeliveryRefused("somebody has stopped the answer in Slack") from error
+        except (SlowDown, DeliveryRefused, MessageLost):
+            raise
+        except DeliveryError as error:  # streamed again, it might be there twice
+            log.info("stream left", why=str(error))
+            return False
+        return True
+
+    async def _ended(self, message: str, more: str, controls: Controls) -> bool:
+        """End the stream of a message; False where it has none."""
+        working = self._session and controls is not Controls.DONE  # else Slack takes the session for done
+        try:
+            with told(stream=True):
+                await self._client.chat_stopStream(
+                    channel=self._spot.channel,
+                    ts=message,
+                    markdown_text=more or None,
+                    blocks=list(self._buttons(controls)) or None,
+                    metadata=self._metadata(self._nonces.get(message, "")),
+                    session_status="processing" if working else None,
+                )
+        except (NoStream, Stopped, MessageLost):
+            return False
+        return True
+
+    async def _post(self, text: str, nonce: str, controls: Controls) -> str:
+        async def post(text: str, blocks: list[dict[str, Any]]) -> str:
+            with told():
+                posted = await self._client.chat_postMessage(
+                    channel=self._spot.channel,
+                    thread_ts=self._spot.thread,
+                    text=text,
+                    blocks=blocks or None,
+                    unfurl_links=False,
+                    unfurl_media=False,
+                    metadata=self._metadata(nonce),
+                )
+            return str(posted["ts"])
+
+        return await self._laid_out(post, text, controls, LONGEST)
+
+    async def _update(self, message: str, text: str, controls: Controls) -> None:
+        """Replace what a message says. Raises MessageLost, the message taken back, where Slack does not let it."""
+
+        async def update(text: str, blocks: list[dict[str, Any]]) -> str:
+            with told():
+                await self._client.chat_update(
+                    channel=self._spot.channel,
+                    ts=message,
+                    text=text,
+                    blocks=blocks,
+                    metadata=self._metadata(self._nonces.get(message, "")),
+                )
+            return message
+
+        try:
+            try:
+                await self._laid_out(update, text, controls, LONGEST_UPDATE)
+            except StillStreaming:  # an earlier process, or an earlier try, has not ended it
+                await self._ended(message, "", Controls.NONE)
+                await self._laid_out(update, text, controls, LONGEST_UPDATE)
+        except StillStreaming as error:
+            raise DeliveryError("Slack does not end a stream") from error
+        except MessageLost:
+            self._lost += 1
+            if self._lost <= SENT_ANEW:  # it is said anew, and nobody should read it twice
+                with suppress(DeliveryError):
+                    await self._deleted(message)
+            raise
+
+    async def _laid_out(self, say: Say, text: str, controls: Controls, most: int) -> str:
+        """Say something as a Markdown block with buttons below it; as plain text where Slack does not take that.
+
+        most: characters of a plain text.
+        """
+        try:
+            return await say(plain(text), [{"type": "markdown", "text": text}, *self._buttons(controls)])
+        except NoBlocks as error:
+            log.warning("not laid out", why=str(error))
+        try:
+            return await say(plain(text, most), [])
+        except NoBlocks as error:
+            raise DeliveryRefused("Slack takes the message in no form") from error
+
+    async def _deleted(self, message: str) -> None:
+        with told():
+            await self._client.chat_delete(channel=self._spot.channel, ts=message)
 
     async def _posted(self, nonce: str) -> str | None:
         """Return what an earlier try has posted, though nobody heard of it: Slack does not know a nonce again."""
         with suppress(MessageLost):
-            return await self.find(0, nonce)
+            message = await self.find(0, nonce)
+            if message is not None:
+                self._nonces[message] = nonce
+            return message
         return None
 
-    async def _stopped(self, message: str, more: str, controls: Controls) -> bool:
-        """End the stream of a message; False where it had none."""
-        if self._thread is None:
-            return False
-        try:
-            with told():
-                await self._client.chat_stopStream(
-                    channel=self._channel,
-                    ts=message,
-                    markdown_text=more or None,
-                    blocks=list(self._buttons(controls)) or None,
-                    metadata=_metadata(self._nonces.get(message, ""), self._asked),
-                )
-        except (_NoStream, MessageLost):
-            return False
-        return True
-
-
-class _NoStream(Exception):
-    """Slack does not stream here, or not any more."""
-
-
-def plain(text: str) -> str:
-    """Return the text that notifications and old clients show."""
-    return escaped(text if len(text) <= PLAIN else f"{text[: PLAIN - 1]}…")
-
-
-def _blocks(text: str) -> list[dict[str, Any]]:
-    return [{"type": "markdown", "text": text}]
-
-
-def _metadata(nonce: str, asked: str) -> dict[str, Any]:
-    return {"event_type": EVENT, "event_payload": {"nonce": nonce, "asked": asked}}
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Raise what slack_sdk raises as what delivery knows."""
-    try:
-        yield
-    except SlackApiError as error:
-        code = str(error.response.get("error", "")) if error.response is not None else ""
-        status = getattr(error.response, "status_code", 0)
-        if code == NOT_STREAMING or code in NO_STREAM or (status == 404 and not code):  # or no such method there
-            raise _NoStream(code) from error
-        if status == 429 or code in ("ratelimited", "rate_limited"):
-            after = float(error.response.headers.get("Retry-After", 5))
-            raise SlowDown("Slack asks to wait", after=after) from error
-        if code in LOST:
-            raise MessageLost(f"the message can't be changed any more ({code})") from error
-        if code in REFUSED:
-            raise DeliveryRefused(f"Slack refuses the message ({code})") from error
-        raise DeliveryError(f"Slack failed ({code or status})") from error
-    except (TimeoutError, aiohttp.ClientError, OSError) as error:
-        raise DeliveryError("Slack can't be reached") from error
+    def _metadata(self, nonce: str) -> dict[str, Any]:
+        return {"event_type": EVENT, "event_payload": {"nonce": nonce, "asked": self._spot.asked}}

@@ -7,7 +7,8 @@ from bot.errors import DeliveryRefused
 from bot.lesson import Said
 from bot.platforms.slack import words
 from bot.platforms.slack.intake import Heard, heard
-from bot.platforms.slack.outlet import EVENT, told
+from bot.platforms.slack.outlet import EVENT
+from bot.platforms.slack.refusals import told
 from bot.platforms.slack.workspaces import Workspace
 from memory.records import Turn, answer_id
 
@@ -61,6 +62,6 @@ async def _said(workspace: Workspace, channel: str, name: str, message: "dict[st
     if message.get("bot_id") != workspace.bot or not isinstance(metadata, dict) or metadata.get("event_type") != EVENT:
         return Said(ts, at, None)
     asked = metadata["event_payload"].get("asked")
-    text = str(message.get("text") or "")
-    answer = Turn(answer_id(asked), channel, BOT, name, "assistant", words.read(text, workspace.people.name), at)
+    text = words.answered(message) or words.read(str(message.get("text") or ""), workspace.people.name)
+    answer = Turn(answer_id(asked), channel, BOT, name, "assistant", text, at)
     return Said(ts, at, answer if text else None)

@@ -2,7 +2,8 @@
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|([^>]*))?>")
 _CHANNEL = re.compile(r"<#([CG][A-Z0-9]+)(?:\|([^>]*))?>")
@@ -36,3 +37,25 @@ def without(text: str, person: str) -> str:
 def escaped(text: str) -> str:
     """Return a text whose marks Slack does not read as its own."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def shown(message: Mapping[str, Any]) -> str:
+    """Return what people see of a message, in Slack's form: its text, else that of its blocks; and its files' names."""
+    said = str(message.get("text") or "").strip() or "\n".join(_beside(message)).strip()
+    files = [escaped(str(one.get("name") or one.get("title") or "a file")) for one in message.get("files") or () if one]
+    return "\n".join(filter(None, (said, f"(attached: {', '.join(files)})" if files else "")))
+
+
+def answered(message: Mapping[str, Any]) -> str:
+    """Return what a message of ours says in Markdown, whole; empty where Slack does not tell."""
+    blocks = message.get("blocks") or ()
+    return "\n".join(str(one.get("text") or "") for one in blocks if one.get("type") == "markdown").strip()
+
+
+def _beside(message: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what bots say without a text."""
+    for block in message.get("blocks") or ():
+        found = block.get("text") if isinstance(block, Mapping) else None
+        yield str((found.get("text") if isinstance(found, Mapping) else found) or "")
+    for one in message.get("attachments") or ():
+        yield str(one.get("text") or one.get("fallback") or one.get("title") or "")

@@ -1,0 +1,278 @@
+"""What a person sees beside a question: the thread it stands in, or the channel's last messages.
+
+Events tell what is said while this process listens. What was said before that, or was told to another process, Slack is
+asked for; where it does not answer, memory tells what it has of the channel.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import aiohttp
+import structlog
+from slack_sdk.errors import SlackApiError
+
+from bot.platforms.slack import words
+from bot.platforms.slack.intake import SAID, Heard
+from bot.platforms.slack.outlet import EVENT
+from bot.platforms.slack.people import Person
+from bot.platforms.slack.refusals import after, busy, coded
+from bot.platforms.slack.workspaces import Workspace
+from bot.records import Seen
+from memory.errors import LoreError
+from memory.memory import Memory
+from memory.records import answer_id
+from memory.scope import Audience, Scope
+
+log = structlog.get_logger()
+
+SEEN = 20  # messages of a channel or thread that are shown beside a question
+ASKED = 15  # messages of a channel that Slack is asked for: an app that many workspaces install gets no more
+WHOLE = 999  # messages of a thread, which Slack tells from its beginning
+FRESH = 60.0  # seconds in which events are trusted to tell everything; some may be told to another process
+PATIENCE = 2.0  # seconds that an answer waits for it
+MOST_PLACES = 2000
+MOST_LOOKING = 10_000
+FAILED = (SlackApiError, aiohttp.ClientError, OSError, TimeoutError)
+
+Where = tuple[str, str, str | None]  # team, channel, thread
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A message as Slack has it. person: who says it; name: who that is where it is no person; turn: its turn's id."""
+
+    ts: str
+    person: str
+    name: str
+    text: str
+    turn: str
+
+
+def line(message: Mapping[str, Any], workspace: Workspace, me: str) -> Line | None:
+    """Return a message as people see it; None for what nobody says, or one person alone sees. me: the bot's name."""
+    bot = message.get("bot_id")
+    if message.get("subtype") not in SAID | {"bot_message"} or message.get("is_ephemeral"):
+        return None
+    ts, text = str(message.get("ts") or ""), words.shown(message)
+    if not ts or not text:
+        return None
+    if bot and bot == workspace.bot:
+        metadata = message.get("metadata") or {}
+        payload = metadata.get("event_payload") or {} if metadata.get("event_type") == EVENT else {}
+        return Line(ts, "", me, text, answer_id(str(payload["asked"])) if payload.get("asked") else ts)
+    if bot:
+        profile = message.get("bot_profile") or {}
+        return Line(ts, "", str(message.get("username") or profile.get("name") or "a bot"), text, ts)
+    person = str(message.get("user") or "")
+    return Line(ts, person, "", text, ts) if person else None
+
+
+@dataclass(slots=True)
+class Screen:
+    """What was said last in a channel or thread. root: the thread's first message. asked: when Slack told it."""
+
+    root: str | None = None
+    lines: dict[str, Line] = field(default_factory=dict)
+    asked: float | None = None
+
+    def put(self, one: Line) -> None:
+        """Take in a message; the oldest goes, but never the thread's first."""
+        self.lines[one.ts] = one
+        if len(self.lines) > SEEN + 1:
+            self.lines.pop(min(ts for ts in self.lines if ts != self.root))
+
+    def before(self, ts: str) -> list[Line]:
+        """Return what stands above a message, oldest first."""
+        shown = [self.lines[one] for one in sorted(self.lines) if one < ts]
+        first = [one for one in shown if one.ts == self.root]
+        return first + [one for one in shown if one.ts != self.root][-SEEN:]
+
+
+class Screens:
+    """The screens of all channels and threads, as far as this process knows them."""
+
+    def __init__(self, memory: Memory, name: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """name: what the bot is called."""
+        self._memory = memory
+        self._name = name
+        self._clock = clock
+        self._screens: OrderedDict[Where, Screen] = OrderedDict()
+        self._resting: dict[tuple[str, str], float] = {}  # until when Slack is not asked, by team and method
+        self._looking: OrderedDict[tuple[str, str], str] = OrderedDict()  # by team and person
+
+    def hear(self, workspace: Workspace, message: Mapping[str, Any]) -> None:
+        """Take in a message that somebody says, or a bot, or we ourselves."""
+        one = line(message, workspace, self._name)
+        if one is None:
+            return
+        for where in self._of(workspace.team, message):
+            self._screen(where).put(one)
+
+    def change(self, workspace: Workspace, channel: str, message: Mapping[str, Any]) -> None:
+        """Let a message say what it says now, where it stands already."""
+        one = line(message, workspace, self._name)
+        if one is None:
+            return
+        for screen in self._with(workspace.team, channel, one.ts, message.get("thread_ts")):
+            known = screen.lines[one.ts]
+            screen.lines[one.ts] = replace(one, turn=known.turn if one.turn == one.ts else one.turn)
+
+    def drop(self, team: str, channel: str, ts: str, thread: str | None = None) -> None:
+        """Take out a message that is gone. thread: the one that it stood in."""
+        for screen in self._with(team, channel, ts, thread):
+            del screen.lines[ts]
+
+    def look_at(self, team: str, person: str, channel: str | None) -> None:
+        """Take in which channel somebody looks at while they have the bot beside it; None: no channel."""
+        self._looking.pop((team, person), None)
+        if channel is not None:
+            self._looking[team, person] = channel
+        if len(self._looking) > MOST_LOOKING:
+            self._looking.popitem(last=False)
+
+    async def around(self, workspace: Workspace, one: Heard, here: Scope) -> tuple[Seen, ...]:
+        """Return what is seen around a message, oldest first. here: where it is said.
+
+        Where Slack, or memory, does not show the past, that is what this process has heard.
+        """
+        beside = await self._beside(workspace, one, here)
+        thread = one.thread if one.thread != one.ts else None  # what a command asks begins its thread
+        where = (workspace.team, one.channel, thread)
+        told = await self._looked(workspace, where, one.ts)
+        lines = self._screen(where).before(one.ts)
+        root = self._line(workspace.team, one.channel, thread) if thread is not None else None
+        if root is not None and root.ts not in [each.ts for each in lines]:  # heard before anybody replied to it
+            lines = [root, *lines]
+        if not told and thread is None:
+            return beside + await self._with_memory(workspace, lines, here, one)
+        return beside + await self._read(workspace, lines)
+
+    async def _beside(self, workspace: Workspace, one: Heard, here: Scope) -> tuple[Seen, ...]:
+        """Return what somebody looks at who asks in a direct message: a public channel, which all members may read."""
+        channel = self._looking.get((workspace.team, one.person))
+        if here.audience is not Audience.DIRECT or here.outsiders or channel is None:
+            return ()
+        with suppress(*FAILED):
+            async with asyncio.timeout(PATIENCE):
+                kind = await workspace.people.channel(channel)
+            if kind.kind != "public" or kind.outsiders:
+                return ()
+            where = (workspace.team, channel, None)
+            await self._looked(workspace, where, one.ts)
+            lines = await self._read(workspace, self._screen(where).before(one.ts)[-ASKED:])
+            return tuple(Seen(f"{seen.author} in #{kind.name}", seen.text, seen.id) for seen in lines)
+        return ()
+
+    async def _looked(self, workspace: Workspace, where: Where, ts: str) -> bool:
+        """Ask Slack for what stands above a message, unless it has told lately; False where it does not tell."""
+        team, channel, thread = where
+        screen, now = self._screen(where), self._clock()
+        if screen.asked is not None and now - screen.asked < FRESH:
+            return True
+        method = "history" if thread is None else "replies"
+        if self._resting.get((team, method), 0.0) > now:
+            return False
+        try:
+            async with asyncio.timeout(PATIENCE):
+                found, whole = await _asked(workspace, where, ts)
+        except FAILED as error:
+            log.info("not looked back", channel=channel, why=_why(error))
+            if isinstance(error, SlackApiError) and busy(error):
+                self._resting[team, method] = now + after(error)
+            return False
+        screen.asked = now
+        _renew(screen, [one for one in (line(each, workspace, self._name) for each in found) if one], ts, whole=whole)
+        return True
+
+    async def _with_memory(self, workspace: Workspace, lines: list[Line], here: Scope, one: Heard) -> tuple[Seen, ...]:
+        """Return what was heard, with what memory has of the channel, each once."""
+        heard = await self._read(workspace, lines)
+        at = {seen.id: float(each.ts) for seen, each in zip(heard, lines, strict=True)}
+        channel = replace(here, conversation=one.channel, parent=None, open_to_parent=False)
+        with suppress(LoreError):
+            for turn in await self._memory.recent(channel, SEEN):
+                if turn.id not in at and turn.id != one.ts and turn.sent_at < one.sent_at:
+                    at[turn.id] = turn.sent_at / 1000
+                    heard += (Seen(turn.author, turn.text, turn.id),)
+        return tuple(sorted(heard, key=lambda seen: at[seen.id]))[-SEEN:]
+
+    async def _read(self, workspace: Workspace, lines: list[Line]) -> tuple[Seen, ...]:
+        """Return messages as people read them, with names for people."""
+        people = {one.person for one in lines} | {id_ for one in lines for id_ in words.mentioned(one.text)}
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.gather(*(_known(workspace, one) for one in people if one))
+        name = workspace.people.name
+        return tuple(Seen(one.name or name(one.person), words.read(one.text, name), one.turn) for one in lines)
+
+    def _screen(self, where: Where) -> Screen:
+        screen = self._screens.setdefault(where, Screen(where[2]))
+        self._screens.move_to_end(where)
+        if len(self._screens) > MOST_PLACES:
+            self._screens.popitem(last=False)
+        return screen
+
+    def _line(self, team: str, channel: str, ts: str) -> Line | None:
+        """Return a message of a channel, if it is known."""
+        screen = self._screens.get((team, channel, None))
+        return screen.lines.get(ts) if screen is not None else None
+
+    def _of(self, team: str, message: Mapping[str, Any]) -> Iterable[Where]:
+        """Return where a message stands: one in a thread may be shown in the channel too."""
+        channel, thread = str(message["channel"]), message.get("thread_ts")
+        replies = thread is not None and thread != message.get("ts")
+        if replies:
+            yield team, channel, str(thread)
+        if not replies or message.get("subtype") == "thread_broadcast":
+            yield team, channel, None
+
+    def _with(self, team: str, channel: str, ts: str, thread: str | None) -> list[Screen]:
+        """Return the screens that show a message."""
+        places = [self._screens.get((team, channel, one)) for one in dict.fromkeys((None, thread, ts))]
+        return [one for one in places if one is not None and ts in one.lines]
+
+
+async def _asked(workspace: Workspace, where: Where, ts: str) -> tuple[list[Mapping[str, Any]], bool]:
+    """Return what Slack tells of a place above a message, and whether that is all up to it. Raises FAILED.
+
+    The client is the one that does not wait where Slack asks to.
+    """
+    _, channel, thread = where
+    client = workspace.sender
+    if thread is None:
+        found = await client.conversations_history(channel=channel, latest=ts, limit=ASKED, include_all_metadata=True)
+        return list(found["messages"]), True
+    found = await client.conversations_replies(
+        channel=channel, ts=thread, latest=ts, limit=WHOLE, include_all_metadata=True
+    )
+    return list(found["messages"]), not found.get("has_more")
+
+
+def _renew(screen: Screen, found: list[Line], ts: str, *, whole: bool) -> None:
+    """Let a screen show what Slack tells; what is not there any more goes. whole: it is all, up to a message."""
+    told = {one.ts for one in found}
+    if whole and screen.root not in told:
+        screen.lines.pop(str(screen.root), None)
+    if not found:
+        return
+    first, last = min(told - {screen.root}, default=ts), ts if whole else max(told)
+    for gone in [one for one in screen.lines if first <= one < last and one not in told]:
+        del screen.lines[gone]
+    for one in sorted(found, key=lambda one: one.ts):
+        screen.put(one)
+
+
+async def _known(workspace: Workspace, person: str) -> Person | None:
+    """Let somebody's name be known, where Slack tells it."""
+    with suppress(*FAILED):
+        return await workspace.people.person(person)
+    return None
+
+
+def _why(error: Exception) -> str:
+    return (coded(error) if isinstance(error, SlackApiError) else "") or type(error).__name__
