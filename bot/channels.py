@@ -129,11 +129,15 @@ def place(scope: Scope) -> str:
     return scope.parent or scope.conversation
 
 
-def announcement(by: str) -> str:
-    """Return what people in a channel are told when it begins to be remembered. by: who has switched it on."""
+def announcement(by: str, memory: str = "/memory", privacy: str = "/privacy") -> str:
+    """Return what people in a channel are told when it begins to be remembered.
+
+    by: who has switched it on. memory, privacy: what people type for these commands.
+    """
     return (
         f"From now on I remember what is said in this channel and its threads, also what is not addressed to me. "
-        f"{by} has switched this on. `/memory pause` keeps out what you say; `/privacy` tells what I do with the rest."
+        f"{by} has switched this on. `{memory} pause` keeps out what you say; `{privacy}` tells what I do with the "
+        "rest."
     )
 
 

@@ -1,7 +1,7 @@
 """What a bot that serves many people has beside memory and a model; what commands show and change."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
 from bot import notices
@@ -44,7 +44,10 @@ class Service:
         """Tell what a person has used today."""
         return notices.used(await self.limits.usage(scope), time.time_ns() // 1_000_000)
 
-    async def privacy(self, scope: Scope, memory: Memory) -> str:
-        """Tell what is remembered of people, and how to see and end it. Raises RedisError, PromptError."""
+    async def privacy(self, scope: Scope, memory: Memory, command: str = "/memory") -> str:
+        """Tell what is remembered of people, and how to see and end it. Raises RedisError, PromptError.
+
+        command: what people type to manage it.
+        """
         days, paused = await memory.retention(scope), await memory.paused(scope)
-        return notices.privacy(self.prompts, self.practices, days, paused)
+        return notices.privacy(self.prompts, replace(self.practices, command=command), days, paused)

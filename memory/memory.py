@@ -438,7 +438,10 @@ class Memory:
     async def export(
         self, whose: Scope | Operator, which: Which = Which(), *, vectors: bool = False
     ) -> AsyncIterator[Exported]:
-        """Yield turns by conversation and time, with who can read them and, if wanted, their vectors."""
+        """Yield turns by conversation and time, with who can read them and, if wanted, their vectors.
+
+        For a Scope, with what the person thinks of them.
+        """
         for page in selection.pages(await self.find(whose, which)):
             for one in await explaining(self._exported(whose, page, vectors)):
                 yield one
@@ -457,7 +460,8 @@ class Memory:
         return await transfer.bring_in(self, found, scope_of, progress)
 
     async def _exported(self, whose: Scope | Operator, page: Sequence[Place], vectors: bool) -> list[Exported]:
-        return await transfer.exported(self._client, self.keys, whose.tenant, page, self.generation, vectors)
+        rater = whose if isinstance(whose, Scope) else None
+        return await transfer.exported(self._client, self.keys, whose.tenant, page, self.generation, vectors, rater)
 
     # Wishes
 

@@ -46,7 +46,8 @@ class Brought:
 class Exported:
     """A turn as it travels: with who can read its conversation, and its vector where that was wanted.
 
-    vector: as the index holds it; embedder: what made it. awaits: it awaits a summary.
+    vector: as the index holds it; embedder: what made it. awaits: it awaits a summary. rating: what the person for whom
+    it is exported thinks of it, "good" or "bad"; it does not travel back in.
     """
 
     turn: Turn
@@ -54,6 +55,7 @@ class Exported:
     vector: bytes | None = None
     embedder: str | None = None
     awaits: bool = False
+    rating: str | None = None
 
     def scope(self, tenant: str, person: str) -> Scope:
         """Return the scope of its conversation in this tenant, for whoever brings it in."""
@@ -81,6 +83,8 @@ class Exported:
             found["covers"] = turn.covers
         if self.awaits:
             found["awaits_summary"] = True
+        if self.rating is not None:
+            found["rating"] = self.rating
         if known.parent is not None:
             found |= {"parent": known.parent, "open_to_parent": known.open_to_parent}
         if self.vector is not None:
@@ -95,11 +99,13 @@ async def exported(
     page: Sequence[Place],
     generation: Generation,
     vectors: bool,
+    rater: Scope | None = None,
 ) -> list[Exported]:
-    """Return the turns at some places, those deleted meanwhile left out."""
+    """Return the turns at some places, those deleted meanwhile left out. rater: whose ratings go with them."""
     mine = keys.tenant(tenant)
     batch = Batch(client)
-    fields = [*turns.FIELDS, *([vector_field(generation.number)] if vectors else [])]
+    rating = [turns.rating_of(rater)] if rater is not None else []
+    fields = [*turns.FIELDS, *rating, *([vector_field(generation.number)] if vectors else [])]
     rooms = {
         name: conversations.known(batch, keys, tenant, conversation_tag(tenant, name))
         for name in dict.fromkeys(place.conversation for place in page)
@@ -116,7 +122,8 @@ async def exported(
             turn = turns.parse(row[: len(turns.FIELDS)])
             room = rooms[turn.conversation].value or Conversation(Audience.PRIVATE)
             vector = row[-1] if vectors else None
-            found.append(Exported(turn, room, vector, vector and str(generation.made), awaits))
+            rated = turns.text(row[len(turns.FIELDS)]) if rating and row[len(turns.FIELDS)] is not None else None
+            found.append(Exported(turn, room, vector, vector and str(generation.made), awaits, rated))
     return found
 
 

@@ -378,7 +378,13 @@ return 1
 """
 
 
+def rating_of(scope: Scope) -> str:
+    """Return the field of a turn in which stands what a person thinks of it."""
+    return f"rating:{scope.person_tag}"
+
+
 def rate(batch: Batch, keys: Keys, scope: Scope, turn_id: str, good: bool) -> Answer[bool]:
     """Write down what a person thinks of a turn, in the turn itself: it goes with it."""
-    field = f"rating:{scope.person_tag}"
-    return batch.ask("EVAL", _RATE, 1, key(keys, scope, turn_id), field, "good" if good else "bad", read=bool)
+    return batch.ask(
+        "EVAL", _RATE, 1, key(keys, scope, turn_id), rating_of(scope), "good" if good else "bad", read=bool
+    )

@@ -13,7 +13,7 @@ from bot.service import Service
 async def ask(here: Here, question: str) -> Said:
     """Ask the bot."""
     if not question:
-        raise CommandError("say what to ask: `/ask QUESTION`")
+        raise CommandError(f"say what to ask: `{here.slash('ask')} QUESTION`")
     return Said(ask=question)
 
 
@@ -28,7 +28,7 @@ async def lookup(here: Here, words: str) -> Said:
         raise CommandError("there are no apps here")
     name, question = await _app(here.service, here.scope.tenant, words)
     if not question:
-        raise CommandError("say what to look up: `/lookup QUESTION`")
+        raise CommandError(f"say what to look up: `{here.slash('lookup')} QUESTION`")
     said: list[str] = []
     async with aclosing(here.service.apps.run(name, Run(input=question), owner=here.scope.tenant)) as events:  # type: ignore[type-var]
         async for event in events:

@@ -13,11 +13,17 @@ from memory.transfer import Exported
 
 Named = tuple[str, str]  # a turn: its conversation and id
 Link = Callable[[Turn], str]  # the address of a turn on the platform, "" where it has none
+Slash = Callable[[str], str]  # what people type for a command, by its name
 
 
 def nowhere(turn: Turn) -> str:
     """Return no address."""
     return ""
+
+
+def slashed(name: str) -> str:
+    """Return a command as most platforms have it."""
+    return f"/{name}"
 
 
 class At(Flag):
@@ -37,7 +43,7 @@ class Here:
     last: the last answer given here, if any. listed: the turns that were listed last, which numbers stand for.
     owner: whoever gives commands may manage all of the tenant's memory, and not only what is theirs. at: the terminal,
     where files of this machine may be named, or a chat. manager: they manage the server or workspace. link: the
-    address of a turn. service: what else a running bot has.
+    address of a turn. slash: what people type here for a command. service: what else a running bot has.
     """
 
     scope: Scope
@@ -49,6 +55,7 @@ class Here:
     at: At = At.CHAT
     manager: bool = False
     link: Link = nowhere
+    slash: Slash = slashed
     service: Service | None = None
 
     @property

@@ -30,7 +30,8 @@ async def run(here: Here, rest: str) -> Said:
     offered = [one for one in VERBS if here.at in one.at]
     verb = next((one for one in offered if one.name == name), None)
     if verb is None:
-        return Said("\n".join(f"- `{f'/memory {one.name} {one.usage}'.strip()}`: {one.summary}" for one in offered))
+        called = here.slash("memory")
+        return Said("\n".join(f"- `{f'{called} {one.name} {one.usage}'.strip()}`: {one.summary}" for one in offered))
     if verb.manager and not (here.manager or here.owner):
         raise CommandError("only who manages this place may do that")
     return await verb.run(here, words.strip())
@@ -62,7 +63,7 @@ async def _own(here: Here) -> Said:
 async def search(here: Here, words: str) -> Said:
     """Show what memory finds for some words."""
     if not words:
-        raise CommandError("say what to search for: `/memory search WORDS`")
+        raise CommandError(f"say what to search for: `{here.slash('memory')} search WORDS`")
     hits = await here.memory.recall(here.scope, words, SEARCHED if here.at is At.CHAT else FOUND, anyway=True)
     if here.at is At.CHAT:
         hits = [one for one in hits if here.scope.person in (one.turn.person, one.turn.to)][:FOUND]
@@ -158,7 +159,9 @@ async def import_(here: Here, words: str) -> Said:
 async def pause(here: Here, rest: str) -> Said:
     """Remember nothing of the person for now."""
     await here.memory.pause(here.scope)
-    return Said("From now on you are answered, and nothing you say is remembered. `/memory resume` ends that.")
+    return Said(
+        f"From now on you are answered, and nothing you say is remembered. `{here.slash('memory')} resume` ends that."
+    )
 
 
 async def resume(here: Here, rest: str) -> Said:
@@ -177,7 +180,8 @@ async def retain(here: Here, words: str) -> Said:
     here = replace(here, owner=here.owner or here.manager)
     if not words:
         days = await here.memory.retention(here.whose)
-        return Said(f"Turns are kept for {kept(days)}. `/memory retain DAYS` or `/memory retain forever` changes that.")
+        called = f"{here.slash('memory')} retain"
+        return Said(f"Turns are kept for {kept(days)}. `{called} DAYS` or `{called} forever` changes that.")
     if not here.owner:
         raise CommandError("only whoever runs the bot decides how long turns are kept")
     days = days_of(words)

@@ -16,7 +16,8 @@ async def persona(here: Here, text: str) -> Said:
     service = _service(here)
     if not text:
         now = (await service.presets.get(here.scope.tenant)).persona
-        return Said(f"Here I am told:\n\n{now}" if now else "I have no persona here. `/persona TEXT` gives me one.")
+        none = f"I have no persona here. `{here.slash('persona')} TEXT` gives me one."
+        return Said(f"Here I am told:\n\n{now}" if now else none)
     await service.presets.set(here.scope.tenant, persona=None if text.lower() in NONE else text)
     return Said("I am as I am everywhere again." if text.lower() in NONE else "So I will be, from my next answer on.")
 
@@ -27,7 +28,7 @@ async def model(here: Here, name: str) -> Said:
     if not name:
         now = (await service.presets.get(here.scope.tenant)).llm or service.model
         known = ", ".join(f"`{one}`" for one in await service.presets.models(here.scope.tenant))
-        return Said(f"`{now}` answers here. You may choose from {known}: `/model NAME`.")
+        return Said(f"`{now}` answers here. You may choose from {known}: `{here.slash('model')} NAME`.")
     await service.presets.set(here.scope.tenant, llm=None if name.lower() in NONE else name)
     return Said(f"`{service.model if name.lower() in NONE else name}` answers here from now on.")
 
@@ -41,7 +42,8 @@ async def channel(here: Here, words: str) -> Said:
     said = words.lower().split()
     for name, value in zip(said[::2], [*said[1::2], ""], strict=False):
         if name not in ("joins", "remembers") or value not in ("on", "off"):
-            raise CommandError("say what is to be on or off: `/channel joins on`, `/channel remembers off`")
+            called = here.slash("channel")
+            raise CommandError(f"say what is to be on or off: `{called} joins on`, `{called} remembers off`")
         wanted[name] = value == "on"
     return Said(switch=Switch(**wanted))
 
@@ -81,7 +83,7 @@ async def status(here: Here, rest: str) -> Said:
 
 async def privacy(here: Here, rest: str) -> Said:
     """Tell what is remembered, and how to see and end it."""
-    return Said(await _service(here).privacy(here.scope, here.memory))
+    return Said(await _service(here).privacy(here.scope, here.memory, here.slash("memory")))
 
 
 def _service(here: Here) -> Service:

@@ -11,7 +11,7 @@ async def run(line: str, here: Here) -> Said:
     name, _, rest = line.strip().removeprefix("/").partition(" ")
     command = next((one for one in offered(here.at) if one.name == name), None)
     if command is None:
-        return Said(f"There is no command `/{name}`. `/help` lists them.")
+        return Said(f"There is no command `/{name}`. `{here.slash('help')}` lists them.")
     return await carried_out(command, here, rest.strip())
 
 
@@ -63,14 +63,14 @@ async def conversation(here: Here, rest: str) -> Said:
 
 async def help_(here: Here, rest: str) -> Said:
     """List the commands."""
-    table = [(f"{one.name} {one.usage}".strip(), one.summary) for one in offered(here.at) if not one.verbs]
+    table = [(f"{here.slash(one.name)} {one.usage}".strip(), one.summary) for one in offered(here.at) if not one.verbs]
     verbs = [
-        (f"{one.name} {verb.name} {verb.usage}".strip(), verb.summary)
+        (f"{here.slash(one.name)} {verb.name} {verb.usage}".strip(), verb.summary)
         for one in offered(here.at)
         for verb in one.verbs
         if here.at in verb.at
     ]
-    return Said("\n".join(f"- `/{usage}`: {summary}" for usage, summary in [*table, *verbs]))
+    return Said("\n".join(f"- `{usage}`: {summary}" for usage, summary in [*table, *verbs]))
 
 
 async def leave(here: Here, rest: str) -> Said:

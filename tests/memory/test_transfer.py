@@ -1,6 +1,7 @@
 """Files of turns: checked before anything is written, taken up again where they stopped."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -189,3 +190,14 @@ async def test_a_text_that_no_vector_stands_for_is_remembered_and_found_by_its_w
     assert (await memory.recall(here, "dog"))[0].turn.text == "a dog"
     assert (await memory.upkeep()).embedded == 1
     assert (await memory.upkeep()).embedded == 0
+
+
+async def test_what_the_person_thinks_of_an_answer_is_exported_to_them_alone(memory, here, say):
+    await memory.remember(here, [say("My dog is called Rex.")])
+    await memory.rate(here, "t1", good=False)
+    await memory.rate(here, "t1", good=True)
+    (mine,) = [one async for one in memory.export(here)]
+    (others,) = [one async for one in memory.export(replace(here, person="bob"))]
+    assert (mine.rating, others.rating) == ("good", None)
+    assert '"rating": "good"' in mine.line()
+    assert "rating" not in others.line()

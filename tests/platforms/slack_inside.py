@@ -17,8 +17,8 @@ from bot.listening import Listening
 from bot.metrics import Metrics
 from bot.notices import Practices
 from bot.platforms.slack.app import SlackApp
-from bot.platforms.slack.floor import Rooms
 from bot.platforms.slack.purging import Purging
+from bot.platforms.slack.rooms import Rooms
 from bot.platforms.slack.workspaces import Workspace, Workspaces
 from bot.presets import Presets, Wanted
 from bot.prompts import Prompts

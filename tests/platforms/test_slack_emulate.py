@@ -24,6 +24,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.platforms.slack.outlet import EVENT
 from tests.openai_like import OpenAILike
 from tests.platforms.conftest import Home
+from tests.platforms.opinions import DIFFER, Asked, opinions
+from tests.slacklike.server import SlackLike
 from tests.waiting import until_it
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -213,3 +215,35 @@ async def test_a_deleted_message_is_forgotten(app):
     app.openai.answer = lambda prompt: "I do not know."
     await app.answered(await app.say("bob", f"<@{app.me}> Where is the safe?"), "I do not know.")
     assert "painting" not in app.openai.prompts[-1]
+
+
+async def test_an_edited_message_is_remembered_as_it_says_then(app):
+    app.openai.answer = lambda prompt: "Noted."
+    before = f"<@{app.me}> The boat is called Argo."
+    ts = await app.say("ada", before)
+    answer = await app.answered(ts, "Noted.")
+    changed = await app.client("xoxp-ada").chat_update(channel=app.channel, ts=ts, text=before.replace("Argo", "Nemo"))
+    event = {"type": "message", "subtype": "message_changed", "channel": app.channel, "ts": answer["ts"]}
+    previous = {**changed["message"], "text": before}
+    await app.tell({**event, "message": changed["message"], "previous_message": previous})
+    app.openai.answer = lambda prompt: "Nemo."
+    await app.answered(await app.say("bob", f"<@{app.me}> What is the boat called?"), "Nemo.")
+    assert "The boat is called Nemo." in app.openai.prompts[-1]
+    assert "Argo" not in app.openai.prompts[-1]
+
+
+@pytest.mark.filterwarnings("ignore:The top-level `text` argument is missing")  # that is asked on purpose
+async def test_our_small_slack_says_the_same_but_where_slack_s_own_documents_do(app):
+    ada = app.client("xoxp-ada")
+    theirs = (await ada.chat_postMessage(channel=app.channel, text="hello"))["ts"]
+    person = (await ada.auth_test())["user_id"]
+    outside = next(one["id"] for one in (await app.bot.conversations_list())["channels"] if one["id"] != app.channel)
+    second = await opinions(Asked(app.bot, person, app.channel, outside, theirs))
+    async with SlackLike() as server:
+        people = server.person("ada")
+        inside, out = server.channel("books", people), server.channel("general", people, app=False)
+        client = AsyncWebClient(server.bot_token, base_url=server.url)
+        theirs = server.say(inside, people, "hello").ts
+        ours = await opinions(Asked(client, people.id, inside.id, out.id, theirs))
+    differing = {name: (ours[name], second[name]) for name in ours if ours[name] != second[name]}
+    assert differing.keys() == DIFFER.keys(), differing

@@ -245,3 +245,16 @@ def test_the_page_names_every_setting_of_slacks():
     page = DOCS.read_text()
     wanted = {variable(field) for field in Settings.model_fields if field.startswith("slack_")} - {"SLACK_API_URL"}
     assert {name for name in wanted if name not in page} == set()
+
+
+@given(st.sampled_from(table.offered(At.CHAT)), st.from_regex(r"([a-z0-9_-]{1,20}-)?", fullmatch=True))
+def test_one_slash_command_tells_what_all_others_are_called(command, prefix):
+    told = slashes.prefix(slashes.slash(command, prefix))
+    if prefix == slashes.OURS and command.name in slashes.SLACKS_OWN:
+        assert told == "", "that is what it is called without a prefix, too"
+        return
+    assert told == prefix
+    called = slashes.called(told)
+    assert [called(one.name) for one in table.offered(At.CHAT)] == [
+        slashes.slash(one, prefix) for one in table.offered(At.CHAT)
+    ]

@@ -89,6 +89,16 @@ def _faults(block: Json, rules: Rules) -> list[str]:
 
 def _element_faults(item: Json) -> list[str]:
     wrong = []
+    if item.get("type") in ("plain_text", "mrkdwn") and not 0 < len(item.get("text") or "") <= 3000:
+        wrong.append("text must be more than 0 and less than 3001 characters")
+    if item.get("type") == "input" and len((item.get("label") or {}).get("text", "")) > 2000:
+        wrong.append("label must be less than 2001 characters")
+    if item.get("type") == "plain_text_input":
+        most = item.get("max_length", 3000)
+        if not 1 <= most <= 3000:
+            wrong.append("max_length must be 1 to 3000")
+        if len(item.get("initial_value") or "") > most:
+            wrong.append("initial_value must not be longer than max_length")
     if len(item.get("action_id") or "") > 255:
         wrong.append("action_id must be less than 256 characters")
     if len(item.get("options") or []) > 100:

@@ -77,6 +77,7 @@ class AgentMethods:
         session.prompts, session.prompts_title = prompts, str(call.args.get("title") or "")
 
     def _need_agent(self) -> None:
+        """Refuse an app that is no agent."""
         if not self.world.rules.agent:
             raise Refused("feature_disabled")
 

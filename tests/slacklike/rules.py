@@ -22,6 +22,7 @@ class Rules:
     trigger_life: float = 3.0
     response_life: float = 1800.0  # of a response_url, which is good for `response_uses`
     response_uses: int = 5
+    agent: bool = True  # else it has the older assistant view, and no sessions
     distributed: bool = False  # history then gives `history_items` at most, once a minute
     history_items: int = 15
     rotation: bool = False  # of tokens: they expire, and are refreshed

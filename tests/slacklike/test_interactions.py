@@ -196,3 +196,20 @@ async def test_the_home_tab_is_published_and_its_buttons_pressed(server, bot, pl
     interaction = server.press(home, place.ada, "X")
     await server.until(lambda: pressed == [home.id])
     assert "response_url" not in interaction.delivery.body
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"label": {"type": "plain_text", "text": "x" * 2001}},
+        {"label": {"type": "plain_text", "text": ""}},
+        {"element": {"type": "plain_text_input", "action_id": "a", "max_length": 3001}},
+        {"element": {"type": "plain_text_input", "action_id": "a", "max_length": 3, "initial_value": "four"}},
+    ],
+)
+async def test_a_field_is_refused_that_slack_would_not_show(server, bot, place, wrong):
+    view = modal()
+    view["blocks"][0] |= wrong
+    trigger = server.views.trigger(place.ada)
+    assert await refused(bot.client.views_open(trigger_id=trigger, view=view)) == "invalid_blocks"
+    assert server.modal(place.ada) is None

@@ -6,24 +6,18 @@ from typing import Any, Protocol
 import discord
 
 from bot.delivery.stream import Controls
+from bot.desk import Desk, Place
 
 _NAME = re.compile(r"lore:(stop|regenerate|why):(\d+):(\d+)")
 
-STOPPED = "There is nothing to stop any more."
-NOT_YOURS = "Only whoever asked, or a moderator, may do that."
-
 
 class Handles(Protocol):
-    """What the buttons do; a client has it as its `desk`."""
+    """Where what buttons do is done; a client has it as its `desk`."""
 
-    async def stop(self, interaction: discord.Interaction, message: int) -> None:
-        """Stop the answer to a message."""
+    does: Desk
 
-    async def regenerate(self, interaction: discord.Interaction, message: int, asker: int) -> None:
-        """Answer a message anew; asker: whose it was."""
-
-    async def why(self, interaction: discord.Interaction, message: int) -> None:
-        """Show why the answer to a message says what it says."""
+    def place(self, interaction: discord.Interaction) -> Place:
+        """Return where a button was pressed."""
 
 
 class Button(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_NAME):
@@ -44,19 +38,23 @@ class Button(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_NAME):
         return cls(match[1], int(match[2]), int(match[3]))
 
     async def callback(self, interaction: discord.Interaction) -> Any:
-        """Do what it says, for those who may."""
-        if self._does != "why" and not _may(interaction, self._asker):
-            await interaction.response.send_message(NOT_YOURS, ephemeral=True)
-            return
-        client: Any = interaction.client
-        desk: Handles = client.desk
+        """Do what it says."""
+        where, does = pressed(interaction)
+        message, asker = str(self._message), str(self._asker)
         match self._does:
             case "stop":
-                await desk.stop(interaction, self._message)
+                await does.stop(where, message, asker)
             case "regenerate":
-                await desk.regenerate(interaction, self._message, self._asker)
+                await does.regenerate(where, message, asker)
             case _:
-                await desk.why(interaction, self._message)
+                await does.why(where, message)
+
+
+def pressed(interaction: discord.Interaction) -> tuple[Place, Desk]:
+    """Return where a button was pressed, and who does what it says."""
+    client: Any = interaction.client
+    desk: Handles = client.desk
+    return desk.place(interaction), desk.does
 
 
 def view(controls: Controls, message: str, asker: int) -> discord.ui.View | None:
@@ -82,10 +80,6 @@ def asked(message: discord.Message) -> int | None:
     ]
     found = [match for name in names if (match := _NAME.fullmatch(name))]
     return int(found[0][2]) if found else None
-
-
-def _may(interaction: discord.Interaction, asker: int) -> bool:
-    return interaction.user.id == asker or interaction.permissions.manage_messages
 
 
 _LOOKS = {

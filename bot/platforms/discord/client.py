@@ -8,13 +8,13 @@ import discord
 import structlog
 from discord import app_commands
 
-from bot import admission
+from bot import admission, desk
 from bot.apps.chat import BOT
 from bot.conversation import BURST, Asked
 from bot.engine import Engine
 from bot.notes import Notes
 from bot.notices import BUSY
-from bot.platforms.discord import buttons, channels, commands, intake, leaving, past
+from bot.platforms.discord import buttons, channels, commands, dialogs, intake, leaving, past
 from bot.platforms.discord.audience import DIRECT, everyone_reads, roles, scope, tenant
 from bot.platforms.discord.desk import Desk
 from bot.platforms.discord.missed import Missed
@@ -71,10 +71,10 @@ class Client(Sharded):
         self._silence = Silence()
         self._notes = Notes(memory)
         self._missed = Missed(self, self._notes, self._missed_one)
-        self.desk = Desk(engine, memory, service, self._talks, settings)
+        self.desk = Desk(desk.Desk(engine, memory, service, settings), service, self._talks, settings)
         self.tree = app_commands.CommandTree(self)
         commands.offer(self.tree, self.desk)
-        self.add_dynamic_items(buttons.Button)
+        self.add_dynamic_items(buttons.Button, dialogs.Confirm)
         self._ending = False
 
     @property

@@ -1,50 +1,46 @@
 """What is asked back: a yes or no, or a question about a message."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import discord
-import structlog
 
-from bot.commands.base import Said
-from bot.notices import SORRY
-from memory.errors import LoreError
+from bot.platforms.discord import buttons
 
-log = structlog.get_logger()
-
-PATIENCE = 120.0  # seconds for a yes
 WRITING = 900.0  # seconds for a question; Discord does not tell that somebody has closed the form
+_NAME = re.compile(r"lore:(yes|no):([0-9a-f]+)")
 
 
-class Confirm(discord.ui.View):
-    """Yes or no, below what a command would do; only whoever gave the command sees it."""
+class Confirm(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_NAME):
+    """Yes or No, below what a command would do. token: names that; after a restart nobody knows it, which is said."""
 
-    def __init__(
-        self,
-        work: Callable[[], Awaitable[Said]],
-        tell: Callable[[discord.Interaction, Said], Awaitable[None]],
-    ) -> None:
-        super().__init__(timeout=PATIENCE)
-        self._work = work
-        self._tell = tell
+    def __init__(self, does: str, token: str) -> None:
+        style = discord.ButtonStyle.danger if does == "yes" else discord.ButtonStyle.secondary
+        super().__init__(discord.ui.Button(label=does.title(), style=style, custom_id=f"lore:{does}:{token}"))
+        self._yes = does == "yes"
+        self._token = token
 
-    @discord.ui.button(label="Yes", style=discord.ButtonStyle.danger)
-    async def yes(self, interaction: discord.Interaction, button: "discord.ui.Button[Any]") -> None:
-        """Do it."""
-        self.stop()
-        await interaction.response.edit_message(view=None)
-        try:
-            said = await self._work()
-        except LoreError as error:
-            log.warning("command failed", interaction=interaction.id, error=str(error))
-            said = Said(SORRY.format(interaction.id))
-        await self._tell(interaction, said)
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction, item: discord.ui.Item[Any], match: re.Match[str]
+    ) -> "Confirm":
+        """Return the button that was pressed."""
+        return cls(match[1], match[2])
 
-    @discord.ui.button(label="No", style=discord.ButtonStyle.secondary)
-    async def no(self, interaction: discord.Interaction, button: "discord.ui.Button[Any]") -> None:
-        """Let it be."""
-        self.stop()
-        await interaction.response.edit_message(content="Nothing was done.", view=None)
+    async def callback(self, interaction: discord.Interaction) -> Any:
+        """Do it, or let it be."""
+        where, does = buttons.pressed(interaction)
+        await does.confirmed(where, self._token, self._yes)
+
+
+def confirm(token: str) -> discord.ui.View:
+    """Return Yes and No; only whoever gave the command sees them."""
+    found = discord.ui.View(timeout=None)
+    for one in ("yes", "no"):
+        found.add_item(Confirm(one, token))
+    found.stop()  # presses find their way by the button's name
+    return found
 
 
 class Question(discord.ui.Modal, title="Ask about this"):

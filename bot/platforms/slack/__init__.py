@@ -7,6 +7,7 @@ workspaces.py     whose tokens a request takes: one workspace's, or those that h
 app.py            events of Slack in, the engine's answers out
 actions.py        commands, shortcuts, buttons and dialogs
 floor.py          what both stand on
+rooms.py          what all of that works with
 intake.py         which messages are addressed to the bot
 screens.py        what a person sees beside a question
 words.py          Slack's texts as people read them, and back
@@ -17,7 +18,8 @@ signs.py          what shows that the bot is at work
 outlet.py         where a reply goes: streamed where Slack can, else posted and updated
 plainly.py        its text without marks, for notifications
 refusals.py       what Slack's refusals mean for it
-desk.py           what commands, shortcuts, buttons and the App Home do
+desk.py           where people do something, for the desk of all platforms (bot/desk.py)
+home.py           the App Home: one's own memory
 blocks.py         buttons, dialogs and pages
 past.py           what was said in a channel before, as it is learned
 uses.py           scopes and events that it asks for, each with its reason

@@ -17,18 +17,21 @@ from slack_sdk.errors import SlackApiError
 
 from bot import admission
 from bot.conversation import Asked, Conversation
+from bot.desk import NOTHING_TO_STOP, Shown
 from bot.notices import BUSY
 from bot.platforms.slack import intake, past, slashes, words
 from bot.platforms.slack.actions import Actions
 from bot.platforms.slack.audience import scope
-from bot.platforms.slack.desk import Place
-from bot.platforms.slack.floor import Floor, Rooms
+from bot.platforms.slack.desk import Place, Spot
+from bot.platforms.slack.floor import Floor
 from bot.platforms.slack.intake import Early, Heard
 from bot.platforms.slack.manifest import PROMPTS
 from bot.platforms.slack.people import Channel
+from bot.platforms.slack.rooms import Rooms
 from bot.platforms.slack.talks import Origin, Talks
 from bot.platforms.slack.tenants import tenant
 from bot.platforms.slack.workspaces import Workspace
+from bot.records import Incoming
 from memory.errors import LoreError, RedisUnavailable
 from memory.records import Which
 from memory.scope import Operator, Scope
@@ -167,8 +170,8 @@ class SlackApp:
             if away:
                 raise RedisUnavailable(self._engine.backlog.away)
             return
-        where = self._floor.place(workspace, one.channel, one.thread, one.person)
-        if incoming.text.startswith("!") and await self._commanded(where, incoming.text[1:]):
+        where = self._floor.place(workspace, Spot(one.channel, one.thread, one.person, slash="!{}".format))
+        if incoming.text.startswith("!") and await self._commanded(workspace, where, one, incoming):
             await self._engine.inbox.done(incoming)
             return
         refusal = await self._floor.service.limits.admit(here, one.sent_at)
@@ -177,7 +180,7 @@ class SlackApp:
             return
         await self._engine.inbox.done(incoming)
         if refusal is None or not refusal.told:
-            await where.tell(BUSY if refusal is None else refusal.text, [])
+            await where.show(Shown(BUSY if refusal is None else refusal.text))
 
     def _told_before(self, workspace: Workspace, one: Heard) -> bool:
         """Tell whether a message has come already: a mention comes as two events, and Slack sends again."""
@@ -228,7 +231,8 @@ class SlackApp:
         """Tell whether somebody may have a message answered anew: it may be the model's work once more."""
         refusal = await self._floor.service.limits.admit(here, one.sent_at)
         if refusal is not None and not refusal.told:
-            await self._floor.place(workspace, one.channel, one.thread, one.person).tell(refusal.text, [])
+            where = self._floor.place(workspace, Spot(one.channel, one.thread, one.person))
+            await where.show(Shown(refusal.text))
         return refusal is None
 
     async def _deleted(self, workspace: Workspace, event: Json) -> None:
@@ -263,13 +267,13 @@ class SlackApp:
         except LoreError:
             return False
 
-    async def _commanded(self, where: Place, line: str) -> bool:
+    async def _commanded(self, workspace: Workspace, where: Place, one: Heard, incoming: Incoming) -> bool:
         """Carry out `!command words`; slash commands don't work in threads. False where it is none."""
-        name, _, rest = line.partition(" ")
+        name, _, rest = incoming.text[1:].partition(" ")
         if name == "stop":  # a message that is being streamed has no buttons
-            talks = self._floor.talks.answering(where.workspace.team, where.channel, where.thread)
+            talks = self._floor.talks.answering(workspace.team, one.channel, one.thread)
             if not any([await talk.stop_answering() for talk in talks]):
-                await where.tell("There is nothing to stop.", [])
+                await where.show(Shown(NOTHING_TO_STOP))
             return True
         command = slashes.meant(name)
         if command is None:
@@ -341,7 +345,7 @@ class SlackApp:
         if workspace is None:
             return
         if event.get("tab") == "home":
-            self._floor.later(self._floor.desk.home(workspace, str(event["user"])))
+            self._floor.later(self._floor.home.show(workspace, str(event["user"])))
         else:
             self._screens.look_at(workspace.team, str(event["user"]), _looked_at(event))
             self._floor.later(_suggest(workspace, str(event["channel"]), None))

@@ -2,43 +2,25 @@
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from slack_sdk.errors import SlackApiError
 
-from bot.conversation import BURST
-from bot.delivery.mentions import quiet_on_slack
-from bot.engine import Engine
-from bot.platforms.slack.desk import Desk, Place
-from bot.platforms.slack.outlet import NO_REPLY
-from bot.platforms.slack.purging import Purging
+from bot.desk import Desk
+from bot.platforms.slack import slashes
+from bot.platforms.slack.desk import Place, Spot
+from bot.platforms.slack.home import Home
+from bot.platforms.slack.rooms import Rooms
 from bot.platforms.slack.talks import Talks
 from bot.platforms.slack.tenants import tenant
 from bot.platforms.slack.tokens import refused
-from bot.platforms.slack.workspaces import Workspace, Workspaces
-from bot.service import Service
-from bot.settings import Settings
+from bot.platforms.slack.workspaces import Workspace
 from memory.errors import LoreError
-from memory.memory import Memory
 
 log = structlog.get_logger()
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Rooms:
-    """What the app works with. burst: seconds of silence that end one."""
-
-    engine: Engine
-    memory: Memory
-    service: Service
-    settings: Settings
-    workspaces: Workspaces
-    purging: Purging
-    burst: float = BURST
 
 
 class Floor:
@@ -48,7 +30,9 @@ class Floor:
         self.rooms, self.service = rooms, rooms.service
         memory, settings = rooms.memory, rooms.settings
         self.talks = Talks(rooms.workspaces, rooms.engine, memory, rooms.service, settings, rooms.burst)
-        self.desk = Desk(rooms.engine, rooms.memory, rooms.service, self.talks, rooms.settings)
+        self.desk = Desk(rooms.engine, memory, rooms.service, settings)
+        self.home = Home(memory)
+        self.slash = slashes.called()  # as the last slash command told: the manifest may have put a word before them
         self._beside: set[asyncio.Task[None]] = set()
 
     async def drain(self, seconds: float) -> None:
@@ -73,35 +57,9 @@ class Floor:
         await self.service.listening.channels.watch([tenant(workspace.team)])
         return workspace
 
-    def place(
-        self, workspace: Workspace, channel: str, thread: str | None, person: str, url: str | None = None
-    ) -> Place:
+    def place(self, workspace: Workspace, spot: Spot) -> Place:
         """Return where somebody does something, and how they are told about it."""
-
-        async def tell(text: str, shown: list[Json], everyone: bool = False) -> None:
-            text = quiet_on_slack(text)
-            if url is not None:
-                answer = {"text": text, "blocks": shown or None, "replace_original": False}
-                answer["response_type"] = "in_channel" if everyone else "ephemeral"
-                await self.rooms.workspaces.respond(url, {k: v for k, v in answer.items() if v is not None})
-                return
-            client = workspace.client
-            if everyone or channel.startswith("D"):
-                await client.chat_postMessage(
-                    channel=channel, thread_ts=thread, text=text, blocks=shown or None, metadata=NO_REPLY
-                )
-            else:
-                await client.chat_postEphemeral(
-                    channel=channel, user=person, thread_ts=thread, text=text, blocks=shown or None
-                )
-
-        async def openly(text: str, shown: list[Json]) -> None:
-            await tell(text, shown, everyone=True)
-
-        async def alone(text: str, shown: list[Json]) -> None:
-            await tell(text, shown)
-
-        return Place(workspace, channel, thread, person, alone, openly)
+        return Place(self.rooms, self.talks, workspace, spot)
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something beside: Slack waits three seconds for us."""

@@ -49,19 +49,19 @@ STOPPED = "stopped_by_user"
 PAUSE = 5.0  # seconds, where Slack asks to wait and does not say how long
 
 
-class NoStream(Exception):
+class NoStream(DeliveryError):
     """Slack does not stream here, or not any more."""
 
 
-class StillStreaming(Exception):
+class StillStreaming(DeliveryError):
     """The message is being streamed, perhaps by a process that is gone: its stream must be ended first."""
 
 
-class Stopped(Exception):
+class Stopped(DeliveryError):
     """Somebody has stopped the stream in Slack: nothing more may be written to it."""
 
 
-class NoBlocks(Exception):
+class NoBlocks(DeliveryRefused):
     """Slack does not take the message as it is laid out."""
 
 
@@ -76,7 +76,7 @@ def told(*, stream: bool = False) -> Iterator[None]:
         raise DeliveryError("Slack can't be reached") from error
 
 
-def meaning(error: SlackApiError, *, stream: bool = False) -> Exception:
+def meaning(error: SlackApiError, *, stream: bool = False) -> DeliveryError:
     """Return what a refusal means. stream: the call is one of a stream's."""
     code = coded(error)
     status = answered(error)

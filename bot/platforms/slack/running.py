@@ -26,10 +26,10 @@ from bot.notes import Notes
 from bot.pauses import pauses
 from bot.platforms.slack import oauth
 from bot.platforms.slack.app import SlackApp
-from bot.platforms.slack.floor import Rooms
 from bot.platforms.slack.line import Ending, Line
 from bot.platforms.slack.manifest import EVENTS
 from bot.platforms.slack.purging import Purging
+from bot.platforms.slack.rooms import Rooms
 from bot.platforms.slack.socket_mode import SURE, Client, SocketMode
 from bot.platforms.slack.tenants import tenant
 from bot.platforms.slack.tokens import ManyWorkspaces, OneWorkspace, Secrets, Socket, refuse, refused

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bot.commands import table
-from bot.commands.base import At, Command
+from bot.commands.base import At, Command, Slash
 
 OURS = "lorebot-"  # stands before what would be Slack's own command
 
@@ -33,10 +33,28 @@ def slash(command: Command, prefix: str = "") -> str:
     return f"/{prefix or (OURS if command.name in SLACKS_OWN else '')}{command.name}"
 
 
+def prefix(typed: str) -> str:
+    """Return what stands before all commands, as a slash command that was typed tells it; "" for nothing."""
+    name, command = typed.removeprefix("/"), meant(typed)
+    before = "" if command is None else name.removesuffix(command.name)
+    return "" if before == OURS and command is not None and command.name in SLACKS_OWN else before
+
+
+def called(prefix: str = "") -> Slash:
+    """Return what people type for each command, by its name. prefix: stands before all of them."""
+    commands = {one.name: slash(one, prefix) for one in table.offered(At.CHAT)}
+    return lambda name: commands.get(name, f"/{name}")
+
+
 def meant(typed: str) -> Command | None:
     """Return the command that people mean by a slash command, with whatever prefix; None where there is none."""
     name = typed.removeprefix("/")
     return next((one for one in table.offered(At.CHAT) if name == one.name or name.endswith(f"-{one.name}")), None)
+
+
+def command(name: str) -> Command:
+    """Return a command by its name."""
+    return next(one for one in table.offered(At.CHAT) if one.name == name)
 
 
 def usage(command: Command) -> str:

@@ -90,10 +90,14 @@ class Workspaces:
             kept = json.loads(await self._notes.read(NOTE, "") or "[]")
             await self._notes.write(NOTE, "", json.dumps(sorted({*kept, *self._known})))
 
-    async def respond(self, url: str, answer: dict[str, object]) -> None:
-        """Answer by the address that came with what somebody did. Raises OSError, aiohttp.ClientError."""
+    async def respond(self, url: str, answer: dict[str, object]) -> bool:
+        """Answer by the address that came with what somebody did; False where Slack does not take that any more.
+
+        Raises OSError, aiohttp.ClientError.
+        """
         async with self._session.post(url, json=answer) as response:
             await response.read()
+            return response.ok
 
     def file(self, workspace: Workspace, told: Mapping[str, Any]) -> File:
         """Return a file of Slack's; it is downloaded with the bot's token, from Slack alone."""
