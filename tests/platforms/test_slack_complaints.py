@@ -24,7 +24,8 @@ from tests.slacklike.records import Channel, Message
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PING = 0.5  # seconds between signs of life on the socket; all its limits are so many of it
+PING = 2.0  # seconds between signs of life on the socket; all its limits are so many of it
+RETRIES = (0.0, 1.0, 3.0, 10.0)  # seconds; Slack's are at once, after a minute and after five
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -36,6 +37,7 @@ async def running() -> AsyncIterator[Online]:
             "LOREBOT_TENANT_PER_MINUTE": "0",
             "LOREBOT_SLACK_PING": str(PING),
         }
+        app.server.rules.retries = RETRIES
         await app.start()
         yield app
 

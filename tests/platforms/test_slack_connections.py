@@ -19,7 +19,8 @@ from tests.slacklike.records import Message
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PING = 0.5  # seconds; all limits are so many of it
+PING = 1.0  # seconds; all limits are so many of it
+RETRIES = (0.0, 1.0, 3.0, 10.0)  # seconds; Slack's are at once, after a minute and after five
 
 
 class Relay:
@@ -75,6 +76,7 @@ async def running() -> AsyncIterator[Online]:
             "LOREBOT_HEALTH_PORT": str(app.port),
             "LOG_LEVEL": "INFO",
         }
+        app.server.rules.retries = RETRIES
         await app.start()
         yield app
         await app.relay.stop()

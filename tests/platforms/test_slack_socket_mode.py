@@ -111,7 +111,7 @@ async def test_a_socket_is_ready_once_slack_has_greeted_us(server):
 @pytest.mark.parametrize("reason", ["warning", "refresh_requested", "link_disabled"])
 async def test_when_slack_asks_to_come_again_there_is_one_new_socket(server, bot, place, reason):
     server.socket_mode.refresh(reason)
-    await server.until(lambda: server.socket_mode.count("open") == 2 and len(server.socket_mode.open) == 1)
+    await server.until(lambda: server.socket_mode.count("open") >= 2 and len(server.socket_mode.open) == 1)
     await bot.ready()
     place.say("back?")
     await server.until(lambda: bot.heard == ["back?"])
@@ -138,7 +138,7 @@ async def test_a_goodbye_while_the_socket_is_being_exchanged_makes_no_second_one
 async def test_a_socket_that_is_dead_is_replaced(server, bot, place, how):
     getattr(server.socket_mode, how)()
     place.say("anybody?")
-    await server.until(lambda: server.socket_mode.count("open") == 2)
+    await server.until(lambda: server.socket_mode.count("open") >= 2)
     await bot.ready()
     await server.until(lambda: len(server.socket_mode.ready) == 1)
     server.deliveries.retry_now()
@@ -149,7 +149,7 @@ async def test_a_socket_that_answers_pings_and_brings_nothing_is_exchanged_after
     """Complaint: online but deaf. While nothing comes, nothing tells a deaf socket from a quiet one."""
     server.socket_mode.silence(pongs=True)
     place.say("are you deaf?")
-    await server.until(lambda: server.socket_mode.count("open") == 2)
+    await server.until(lambda: server.socket_mode.count("open") >= 2)
     await bot.ready()
     server.deliveries.retry_now()
     await server.until(lambda: bot.heard == ["are you deaf?"])
@@ -205,7 +205,7 @@ async def test_where_slack_gives_out_addresses_too_slowly_it_is_asked_again_when
         await bot.ready()
         limit = server.faults.limit(1, on="apps.connections.open")
         server.socket_mode.cut()
-        await server.until(lambda: server.socket_mode.count("open") == 2)
+        await server.until(lambda: server.socket_mode.count("open") >= 2)
         await bot.ready()
         assert (limit.times, min(server.journal.gaps("apps.connections.open")[1:]) > 0.9) == (0, True)
 
@@ -228,7 +228,7 @@ async def test_an_app_level_token_that_slack_refuses_while_we_run_is_named(serve
 async def test_a_token_that_is_refused_once_is_tried_again(server, bot):
     server.faults.fail(200, on="apps.connections.open", error="invalid_auth")
     server.socket_mode.cut()
-    await server.until(lambda: server.socket_mode.count("open") == 2)
+    await server.until(lambda: server.socket_mode.count("open") >= 2)
     await bot.ready()
     assert not bot.watching.done()
 
