@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run discord slack test check format bench bench-discord soak clean
+.PHONY: run discord slack test check format bench bench-discord bench-slack soak clean
 
 run: .venv/run.stamp
 	@$(BIN)/lorebot repl
@@ -27,16 +27,17 @@ format: .venv/dev.stamp
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# For example: make bench ARGS='--json bench.json --plot bench.png' DISCORD='--json discord.json'
+# For example: make bench ARGS='--json bench.json --plot bench.png' DISCORD='--json discord.json' SLACK='--json slack.json'
 bench: .venv/bench.stamp
 	@$(BIN)/lorebot weights
 	@$(BIN)/python -m bot.bench $(ARGS)
 	@$(BIN)/python -m tests.bench $(DISCORD)
+	@$(BIN)/python -m tests.bench --platform slack $(SLACK)
 
-# How `lorebot discord` bears load. For example: make bench-discord ARGS='--conversations 100 --json discord.json'
-bench-discord: .venv/dev.stamp
+# How `lorebot discord` or `lorebot slack` bears load. For example: make bench-slack ARGS='--conversations 100 --json slack.json'
+bench-discord bench-slack: bench-%: .venv/dev.stamp
 	@$(BIN)/lorebot weights
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@$(BIN)/python -m tests.bench --platform $* $(ARGS)
 
 soak: .venv/dev.stamp
 	@$(BIN)/lorebot weights

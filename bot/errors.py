@@ -14,6 +14,7 @@ LoreError (memory/errors.py)
 │   └── ObjectMissing       no object of that name
 ├── DeliveryError           a platform did not take a message this time; the next try may get through
 │   ├── SlowDown            it asks us to wait (429)
+│   ├── NotYet              it would rather not be shown now what is not whole; the end may be
 │   ├── MessageLost         the message was deleted, or may not be edited any more
 │   └── DeliveryRefused     it never will: no permission, no such channel
 └── ModelError              the model gave no whole answer
@@ -78,7 +79,16 @@ class DeliveryError(LoreError):
 
 
 class SlowDown(DeliveryError):
-    """The platform asks us to wait; after: for so many seconds."""
+    """The platform asks us to wait; after: for so many seconds. alone: with this reply, not with the whole channel."""
+
+    def __init__(self, message: str, after: float, *, alone: bool = False) -> None:
+        super().__init__(message)
+        self.after = after
+        self.alone = alone
+
+
+class NotYet(DeliveryError):
+    """A reply that is not whole is not to be shown now; after: for so many seconds, or until it is whole."""
 
     def __init__(self, message: str, after: float) -> None:
         super().__init__(message)

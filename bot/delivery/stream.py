@@ -21,7 +21,7 @@ from bot.delivery.pace import Pace
 from bot.delivery.parts import Limit, Part
 from bot.delivery.receipts import Receipt, Receipts
 from bot.delivery.split import closed, rest, split
-from bot.errors import DeliveryError, DeliveryRefused, MessageLost, ModelError, SlowDown
+from bot.errors import DeliveryError, DeliveryRefused, MessageLost, ModelError, NotYet, SlowDown
 from bot.models.tokens import readable
 from memory import tasks
 
@@ -51,9 +51,10 @@ class Controls(Enum):
 class Outlet(Protocol):
     """Where a reply goes: one channel, thread or conversation of a platform.
 
-    All raise SlowDown, DeliveryRefused, DeliveryError where the call may be tried again. A nonce that was seen before
-    must not make a second message: let the first one say it, and return its id. A call needs a timeout: the channel
-    waits for it.
+    All raise SlowDown, DeliveryRefused, DeliveryError where the call may be tried again, and NotYet where a reply that
+    is not whole is rather shown later, or not before it is whole: where a platform takes too few calls. A nonce that
+    was seen before must not make a second message: let the first one say it, and return its id. A call needs a timeout:
+    the channel waits for it.
     """
 
     async def send(self, text: str, nonce: str, controls: Controls = Controls.NONE) -> str:
@@ -219,6 +220,9 @@ class _Reply:
         self._full = False  # whether more will only lengthen the file
         self._sent = [_found(one, style) for one in already]
         self._failures = 0
+        self._whole = asyncio.Event()
+        self._rest = 0.0  # seconds before the next call
+        self._patient = True  # whether that holds for the end, too
 
     @property
     def messages(self) -> list[str]:
@@ -234,6 +238,7 @@ class _Reply:
         """Take in that nothing comes any more."""
         self._mark = mark
         self._over = True
+        self._whole.set()
         self._hurry()
         self._changed.set()
 
@@ -251,10 +256,17 @@ class _Reply:
                     return
                 await self._changed.wait()
                 continue
+            await self._rested()
             self._hurry()
             async with self._pace.turn(self._at_once):
                 if step := self._next():  # the newest text: more may have come meanwhile
                     await self._try(step)
+
+    async def _rested(self) -> None:
+        """Wait as the platform would have it for this reply."""
+        seconds, self._rest = self._rest, 0.0
+        if seconds:
+            await self._pace.waited(seconds, asyncio.Event() if self._patient else self._whole)
 
     def _hurry(self) -> None:
         """Note whether the next call may come at once: the first words, and the end of what was not edited yet.
@@ -341,6 +353,8 @@ class _Reply:
             await self._do(step)
         except DeliveryRefused:
             raise
+        except NotYet as error:
+            self._rest, self._patient = error.after, False
         except DeliveryError as error:
             self._failures += 1
             log.warning("reply not shown yet", turn=self._turn, part=step.number, error=type(error).__name__)
@@ -349,10 +363,18 @@ class _Reply:
             if isinstance(error, MessageLost):
                 self._lose(step.number, error)
             else:
-                pause = min(2.0 ** (self._failures - 1), LONGEST_PAUSE)
-                self._pace.hold(error.after if isinstance(error, SlowDown) else pause)
+                self._pause(error)
         else:
             self._failures = 0
+
+    def _pause(self, error: DeliveryError) -> None:
+        """Let the channel rest, or this reply alone."""
+        if isinstance(error, SlowDown) and error.alone:
+            self._rest, self._patient = error.after, True
+        elif isinstance(error, SlowDown):
+            self._pace.hold(error.after)
+        else:
+            self._pace.hold(min(2.0 ** (self._failures - 1), LONGEST_PAUSE))
 
     async def _do(self, step: _Step) -> None:
         if step.text is None:

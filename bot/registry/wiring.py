@@ -5,6 +5,7 @@ import importlib
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from bot.ledger import Ledger
 from bot.metrics import Metrics
 from bot.models import weights
 from bot.models.base import ChatModel
+from bot.models.local_embedder import LocalEmbedder
 from bot.presets import Presets, Wanted
 from bot.registry.apps import Apps, Limits
 from bot.registry.chats import Chats, Summarizers, chat_prompts
@@ -29,6 +31,7 @@ from bot.registry.stores import Stores
 from bot.resp.line import Line
 from bot.service import Service
 from bot.settings import Settings
+from bot.settled import settled
 from bot.summaries import Summaries
 from bot.wiring import FLOORS, Progress
 from memory import index, tasks
@@ -135,9 +138,16 @@ async def serving(
 
         presets = Presets(registry.objects, registry.models, registry.apps, make)
         bot = await stack.enter_async_context(wiring.bot_with(settings, client, memory, model, presets.app))
+        await stack.enter_async_context(settled(partial(_warm, memory.embedder)))
         practices = wiring.practices(settings)
         parts = (presets, registry.apps, prompts, bot.limits, practices, metrics, bot.listening)
         yield bot, Service(settings.name, model.name, *parts)
+
+
+async def _warm(embedder: Embedder) -> None:
+    """Load an embedder that runs here, which takes half a second; another one needs no warming."""
+    if isinstance(embedder, LocalEmbedder):
+        await embedder.embed(["ready"])
 
 
 def _import_heavy() -> None:

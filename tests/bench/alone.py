@@ -36,16 +36,16 @@ class Added:
 
 
 async def signs(stage: Stage, questions: int) -> Times:
-    """Return how long it takes until people see "typing"."""
+    """Return how long it takes until people see that they are heard."""
     stage.model.delay, stage.model.pause = THINKING, 0.0
-    begins = len(stage.requests)
+    begins = stage.called
     asked = await _asked(stage, questions)
     await stage.answered(asked)
     return _ms(list(stage.signs(asked, begins)))
 
 
 async def added(stage: Stage, turns: int, questions: int) -> Added:
-    """Return what memory takes of answers in a guild that has said so much."""
+    """Return what memory takes of answers where so much has been said."""
     stage.model.delay, stage.model.pause = 0.01, 0.0
     await stage.answered(await _asked(stage, WARM_UP))
     asked = await _asked(stage, questions)
@@ -53,16 +53,16 @@ async def added(stage: Stage, turns: int, questions: int) -> Added:
     if len(answered) < len(asked):
         raise RuntimeError(f"{len(asked) - len(answered)} questions were not answered")
     told = {line["turn"]: line for line in stage.told()}
-    lines = [told[str(one.message.id)] for one in asked]
+    lines = [told[stage.turn(one)] for one in asked]
     before = [came - one.at - BURST for came, one in zip(stage.model.came[-len(asked) :], asked, strict=True)]
     recalled = sum(int(str(line["recalled"])) for line in lines) / len(lines)
     return Added(turns, recalled, _ms([float(str(line["memory"])) for line in lines]), _ms(before))
 
 
 async def filled(stage: Stage, turns: int) -> None:
-    """Let the first guild have said so much, in a hundred channels; the bot must not run yet."""
-    scope = Scope(f"discord:{stage.guilds[0].id}", "c0", "ada", Audience.PUBLIC)
-    server = stage.online.home.server
+    """Let so much have been said, in a hundred channels; the bot must not run yet."""
+    scope = Scope(stage.tenant, "c0", "ada", Audience.PUBLIC)
+    server = stage.redis
     client = connect.client(await server.start())
     embedder = LocalEmbedder(await wiring.fetched(weights.EMBEDDING, lambda what, done: None), wiring.LOCAL_EMBEDDER)
     try:

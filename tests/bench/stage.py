@@ -1,22 +1,21 @@
-"""The bot's process, between a small Discord and a model server that live in this one, and people who ask it."""
+"""The bot's process, between a small platform and a model server that live in this one, and people who ask it."""
 
 import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bot.bench.corpus import Corpus
-from bot.platforms.discord.throttle import ALLOWED
-from tests.discordlike.journal import Asked
-from tests.discordlike.records import Channel, Guild, Message, Person
-from tests.platforms.online import Online, online
+from memory.server import EmbeddedServer
+from tests.bench.machine import Shares
+from tests.openai_like import OpenAILike
 
 ANSWER = " ".join(["This is what I know about it, and I hope that it is of some use to you."] * 5)
 PATIENCE = 60.0  # seconds for all answers of a round
-RAISED = 1000  # requests a second; Discord allows more than 50 to large bots
 
 SETTINGS = {
     "LOREBOT_PERSON_PER_MINUTE": "0",
@@ -29,62 +28,67 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What somebody has asked."""
+    """What somebody has asked: a channel and a message of the platform's."""
 
-    channel: Channel
-    message: Message
+    channel: Any
+    message: Any
 
     @property
     def at(self) -> float:
         return self.message.history[0].at
 
 
-class Stage:
-    """A bot that is online, and as many people as channels."""
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the bot has asked of the platform. what: a route or a method; sign: where people see something by it."""
 
-    def __init__(self, online: Online, channels: int, guilds: int) -> None:
+    at: float
+    what: str
+    status: int
+    sign: str | None = None
+
+
+class Stage(ABC):
+    """A bot that is online, and as many places as conversations, each with somebody who asks.
+
+    kind: how people know that they are heard. stops: the ways to stop an answer.
+    """
+
+    kind = ""
+    stops: tuple[str, ...] = ("Stop",)
+
+    def __init__(self, online: Any) -> None:
+        """online: a bot of tests/platforms, which may be started, and what is around it."""
         self.online = online
-        self.server, self.model = online.server, online.openai
-        self.guilds: list[Guild] = []
-        self._places: list[tuple[Channel, Person]] = []
+        self.server = online.server
+        self.model: OpenAILike = online.openai
         self._corpus = Corpus()
         self._asked = 0
-        for number in range(min(guilds, channels)):
-            people = [self.server.person(f"person {number}-{one}") for one in range(-(-channels // guilds))]
-            guild = self.server.guild(f"guild {number}", *people)
-            self.guilds.append(guild)
-            self._places += [(self.server.channel(guild, person.name.replace(" ", "-")), person) for person in people]
-        del self._places[channels:]
+
+    async def start(self) -> None:
+        """Start the bot, and wait until it is online."""
+        await self.online.start()
 
     @property
     def pid(self) -> int:
         assert self.online.process is not None
         return self.online.process.pid
 
+    @property
+    def redis(self) -> EmbeddedServer:
+        return self.online.home.server
+
+    async def shares(self) -> Shares:
+        """Return what the processes have taken of the machine by now."""
+        return Shares.of(self.pid, (await self.redis.status()).pid)
+
     def ask(self, place: int) -> Question:
         """Let one of the people ask what nobody has asked before."""
-        channel, person = self._places[place % len(self._places)]
         self._asked += 1
-        return Question(channel, self.online.ask(channel, person, self._corpus.question(self._asked)))
-
-    def press(self, question: Question, button: str) -> float:
-        """Let whoever asked press a button below the answer; return when."""
-        answer = self.answer(question)
-        assert answer is not None
-        pressed = time.monotonic()
-        self.server.press(answer, question.message.author, button)
-        return pressed
-
-    def answer(self, question: Question) -> Message | None:
-        """Return the bot's message that answers a question, whole or not."""
-        for message in reversed(question.channel.log.values()):
-            if message.author is self.server.me and message.reply_to == question.message.id:
-                return message
-        return None
+        return self._say(place, self._corpus.question(self._asked))
 
     def whole(self, question: Question) -> bool:
-        answer = self.answer(question)
-        return answer is not None and "Regenerate" in answer.buttons
+        return self.has_button(question, "Regenerate")
 
     def has_button(self, question: Question, button: str) -> bool:
         answer = self.answer(question)
@@ -99,43 +103,77 @@ class Stage:
         return {one: self._ended(one) - one.at for one in questions if one not in waiting}
 
     def signs(self, questions: Sequence[Question], since: int) -> Iterator[float]:
-        """Yield the seconds from each question until typing was shown, where it was. since: in the journal."""
+        """Yield the seconds from each question until people saw a sign, where they did. since: in the journal."""
         shown: dict[str, list[float]] = {}
-        for asked in self.server.journal.all[since:]:
-            if asked.route == "/channels/{channel}/typing" and asked.status == 204:
-                shown.setdefault(asked.path, []).append(asked.at)
+        for call in self.calls(since):
+            if call.sign is not None:
+                shown.setdefault(call.sign, []).append(call.at)
         for one in questions:
-            moments = [at for at in shown.get(f"/channels/{one.channel.id}/typing", ()) if at >= one.at]
+            moments = [at for at in shown.get(self._where(one), ()) if at >= one.at]
             if moments:
                 yield moments[0] - one.at
 
-    @property
-    def requests(self) -> list[Asked]:
-        return self.server.journal.all
-
     def told(self) -> list[dict[str, object]]:
         """Return what the bot has logged of answers that are over."""
-        lines = (json.loads(line) for line in self.online.err.splitlines() if line.startswith("{"))
+        lines = (json.loads(line) for line in self._log.splitlines() if line.startswith("{"))
         return [line for line in lines if line["event"] == "turn over"]
+
+    def ask_to_stop(self, way: str, place: int) -> Question:
+        """Ask what is then stopped in a way."""
+        return self.ask(place)
+
+    def stoppable(self, way: str, question: Question) -> bool:
+        """Tell whether the answer can be stopped in a way."""
+        return self.has_button(question, way)
+
+    def stop(self, way: str, question: Question) -> None:
+        """Let whoever asked stop the answer."""
+        self.server.press(self.answer(question), question.message.author, way)
+
+    def stopped(self, way: str, question: Question) -> bool:
+        """Tell whether people see that it has been stopped."""
+        answer = self.answer(question)
+        return answer is not None and "(stopped)" in answer.text
+
+    @property
+    @abstractmethod
+    def tenant(self) -> str:
+        """Whose memory is filled."""
+
+    @abstractmethod
+    def turn(self, question: Question) -> str:
+        """Return the id by which the bot logs a question."""
+
+    @abstractmethod
+    def answer(self, question: Question) -> Any:
+        """Return the bot's message that answers a question, whole or not; None without one."""
+
+    @property
+    @abstractmethod
+    def called(self) -> int:
+        """How often the bot has asked something of the platform."""
+
+    @abstractmethod
+    def calls(self, since: int) -> Iterator[Call]:
+        """Yield the calls behind the first so many."""
+
+    @abstractmethod
+    def _say(self, place: int, text: str) -> Question:
+        """Let one of the people say something to the bot."""
+
+    @abstractmethod
+    def _where(self, question: Question) -> str:
+        """Return where a question's sign is shown."""
+
+    @property
+    @abstractmethod
+    def _log(self) -> str:
+        """What the bot has logged."""
 
     def _ended(self, question: Question) -> float:
         answer = self.answer(question)
         assert answer is not None
         return answer.history[-1].at
-
-
-@asynccontextmanager
-async def staged(channels: int, *, guilds: int = 4, rate: int = ALLOWED) -> AsyncIterator[Stage]:
-    """Open the stage; the bot is not started yet. rate: requests a second that Discord allows it."""
-    async with online() as found:
-        found.home.settings |= SETTINGS | {
-            "LOREBOT_POOL_SIZE": str(max(channels, 20)),
-            "LOREBOT_DISCORD_RATE": str(rate),
-        }
-        found.server.ratelimits.per_second = rate
-        found.openai.answer = lambda prompt: ANSWER
-        found.openai.pieces = 10
-        yield Stage(found, channels, guilds)
 
 
 def note(what: str) -> None:

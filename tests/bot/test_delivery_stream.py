@@ -17,7 +17,7 @@ from bot.delivery.parts import Limit
 from bot.delivery.receipts import Receipt
 from bot.delivery.split import split
 from bot.delivery.stream import ANEW, SORRY, TRIES, Controls, Style, _Reply, nonce, show
-from bot.errors import DeliveryError, DeliveryRefused, MessageLost, ModelBusy, SlowDown
+from bot.errors import DeliveryError, DeliveryRefused, MessageLost, ModelBusy, NotYet, SlowDown
 from tests.fakes import ManualClock, Postbox
 
 PLAIN = Style(Limit(2000))
@@ -138,6 +138,29 @@ async def test_a_rate_limit_delays_but_never_silences(clock, pace):
     await show(aiter(Model(clock, *words)), outlet, "t", PLAIN, pace)
     assert [round(at, 3) for at, _, _ in outlet.calls[:4]] == [0.3, 1.3, 8.8, 10.8]
     assert outlet.shown == ["".join(words).strip()]
+
+
+async def test_what_is_better_shown_later_waits_for_its_time_or_for_the_end(clock, pace):
+    outlet = Postbox(clock, NotYet("many answer", after=5.0), NotYet("many answer", after=60.0))
+    words = [f"{number} " for number in range(70)]
+    await show(aiter(Model(clock, *words)), outlet, "t", PLAIN, pace)
+    assert [(round(at, 3), kind) for at, kind, _ in outlet.calls] == [(0.3, "send"), (5.3, "send"), (21.0, "send")]
+    assert outlet.shown == ["".join(words).strip()]
+
+
+async def test_however_often_it_is_better_shown_later_it_is_shown_in_the_end(clock, pace):
+    outlet = Postbox(clock, *[NotYet("many answer", after=1.0) for _ in range(40)])
+    words = [f"{number} " for number in range(200)]
+    await show(aiter(Model(clock, *words)), outlet, "t", PLAIN, pace)
+    assert outlet.shown == ["".join(words).strip()]
+
+
+async def test_a_limit_that_is_not_the_channels_holds_up_one_reply_alone_and_its_end_too(clock):
+    pace, slow, other = Pace(clock), Postbox(clock, SlowDown("slow down", after=30.0, alone=True)), Postbox(clock)
+    shows = [show(aiter(Model(clock, "Paris")), one, "t", PLAIN, pace) for one in (slow, other)]
+    await asyncio.gather(*shows)
+    assert [round(at, 3) for at, _, _ in slow.calls] == [0.3, 30.3]
+    assert [round(at, 3) for at, _, _ in other.calls] == [0.3]
 
 
 async def test_the_end_is_shown_though_the_last_edit_failed(clock, pace):

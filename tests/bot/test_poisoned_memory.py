@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.apps import marks
 from bot.apps.chat import ChatApp, ChatOptions, Prompt
 from bot.apps.marks import plain
 from bot.prompts import Prompts
@@ -533,6 +534,12 @@ def test_ordinary_texts_stand_as_they_are(text, style):
     ],
 )
 def test_ordinary_code_is_not_changed(text):
+    assert plain(text) == text
+
+
+@given(st.from_regex(marks.ORDINARY, fullmatch=True))
+def test_of_an_ordinary_text_looking_closely_would_change_nothing(text):
+    assert plain(f"{text}\n<") == f"{text}\n<"
     assert plain(text) == text
 
 

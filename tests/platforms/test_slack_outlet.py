@@ -12,9 +12,10 @@ from bot.delivery.mentions import quiet_on_slack
 from bot.delivery.pace import Pace
 from bot.delivery.receipts import Receipt
 from bot.delivery.stream import Controls, nonce, show
-from bot.errors import DeliveryRefused, MessageLost, SlowDown
+from bot.errors import DeliveryRefused, MessageLost, NotYet, SlowDown
 from bot.platforms.slack import blocks, talks
 from bot.platforms.slack.outlet import CLOSED, ROLL_OVER, STARTS, Outlet, Spot, Starts
+from bot.platforms.slack.rates import Rate, Rates
 from bot.platforms.slack.refusals import LOST, PAUSE, REFUSED
 from bot.platforms.slack.workspaces import Workspaces
 from tests.fakes import ManualClock
@@ -123,6 +124,81 @@ async def test_more_streams_than_slack_takes_are_posted_instead(place, server):
     server.faults.limit(30, on="chat.startStream")
     await place.outlet().send("Once upon a time.", "n", Controls.STOP)
     assert place.said == ["Once upon a time."]
+
+
+def none(place: Place) -> Starts:
+    """Return what has begun as many streams as it may."""
+    starts = Starts(place.clock)
+    while starts.take():
+        pass
+    return starts
+
+
+def test_a_rate_is_so_many_at_once_and_as_many_again_over_a_minute():
+    clock = Clock()
+    rate = Rate(10, clock)
+    assert [rate.take() for _ in range(12)] == [True] * 10 + [False] * 2
+    clock.time = 6.5
+    assert [rate.take(), rate.take()] == [True, False]
+    clock.time = 600.0
+    assert [rate.take() for _ in range(12)] == [True] * 10 + [False] * 2
+
+
+async def test_where_many_answer_at_once_an_answer_is_posted_when_it_is_whole(place, server):
+    """Complaint: rate limits turn streaming into silence."""
+    outlet = place.outlet(starts=none(place), rates=Rates(drafts=Rate(0)))
+    with pytest.raises(NotYet):
+        await outlet.send("Once", "n", Controls.STOP)
+    assert place.said == []
+    await outlet.send("Once upon a time.", "n", Controls.DONE)
+    assert place.said == ["Once upon a time."]
+    assert [one.method for one in server.journal.all] == ["chat.postMessage"]
+
+
+async def test_a_message_that_was_posted_is_not_asked_to_end_its_stream(place, server):
+    outlet = place.outlet(starts=none(place), rates=Rates(updates=Rate(1)))
+    message = await outlet.send("Once", "n", Controls.STOP)
+    await outlet.edit(message, "Once upon", Controls.STOP)
+    with pytest.raises(NotYet):
+        await outlet.edit(message, "Once upon a", Controls.STOP)
+    await outlet.edit(message, "Once upon a time.", Controls.DONE)
+    assert [one.method for one in server.journal.all] == ["chat.postMessage", "chat.update", "chat.update"]
+    assert place.said == ["Once upon a time."]
+
+
+@pytest.mark.parametrize("method", ["chat.appendStream", "chat.update"])
+async def test_what_slack_asks_us_to_wait_with_is_left_to_the_end_unless_it_is_the_end(place, server, method):
+    outlet = place.outlet(starts=none(place) if method == "chat.update" else None)
+    message = await outlet.send("Once", "n", Controls.STOP)
+    server.faults.limit(30, on=method)
+    with pytest.raises(NotYet) as caught:
+        await outlet.edit(message, "Once upon", Controls.STOP)
+    assert caught.value.after == 30
+    await outlet.edit(message, "Once upon a time.", Controls.DONE)
+    assert place.said == ["Once upon a time."]
+
+
+async def test_the_last_words_of_a_stream_are_there_though_its_end_must_wait(place, server):
+    outlet = place.outlet()
+    message = await outlet.send("Once", "n", Controls.STOP)
+    server.faults.limit(30, on="chat.stopStream")
+    with pytest.raises(SlowDown) as caught:
+        await outlet.edit(message, "Once upon a time.", Controls.DONE)
+    assert (caught.value.after, caught.value.alone, place.said) == (30, True, ["Once upon a time."])
+    await outlet.edit(message, "Once upon a time.", Controls.DONE)
+    (told,) = server.said(place.channel)
+    assert (told.text, told.streaming, "Why?" in told.buttons) == ("Once upon a time.", False, True)
+    assert server.journal.of("chat.update") == []
+
+
+async def test_what_was_turned_down_for_its_rate_is_not_looked_for_before_it_is_posted(place, server):
+    outlet = place.outlet()
+    server.faults.limit(1, on="chat.postMessage")
+    with pytest.raises(SlowDown) as caught:
+        await outlet.send("Once upon a time.", "n", Controls.DONE)
+    assert not caught.value.alone
+    await outlet.send("Once upon a time.", "n", Controls.DONE)
+    assert [one.method for one in server.journal.all] == ["chat.postMessage"] * 2
 
 
 async def test_a_text_that_is_another_one_replaces_what_was_streamed(place):

@@ -9,6 +9,7 @@ TIER_2, TIER_3, TIER_4 = (20, 60.0), (50, 60.0), (100, 60.0)
 # describe; these are the floors. https://docs.slack.dev/apis/web-api/rate-limits
 LIMITS: dict[str, tuple[int, float]] = {
     "apps.connections.open": (10, 60.0),
+    "assistant.threads.setStatus": (600, 60.0),  # "special": known of use, not of the docs
     "chat.postMessage": (5, 5.0),  # "one a second, short bursts allowed", by channel
     "chat.postEphemeral": TIER_4,
     "chat.startStream": TIER_2,

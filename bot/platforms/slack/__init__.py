@@ -16,6 +16,7 @@ audience.py       who can read a channel
 talks.py          the conversations that are going on
 signs.py          what shows that the bot is at work
 outlet.py         where a reply goes: streamed where Slack can, else posted and updated
+rates.py          how much of what Slack takes of us in a minute
 plainly.py        its text without marks, for notifications
 refusals.py       what Slack's refusals mean for it
 desk.py           where people do something, for the desk of all platforms (bot/desk.py)

@@ -7,8 +7,8 @@ it is taken back, and the answer goes on in another.
 
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,9 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.delivery.stream import SENT_ANEW, Controls
-from bot.errors import DeliveryError, DeliveryRefused, MessageLost, SlowDown
+from bot.errors import DeliveryError, DeliveryRefused, MessageLost, NotYet, SlowDown
 from bot.platforms.slack.plainly import plain
+from bot.platforms.slack.rates import Rates
 from bot.platforms.slack.refusals import NoBlocks, NoStream, StillStreaming, Stopped, told
 
 log = structlog.get_logger()
@@ -26,6 +27,7 @@ EVENT = "lorebot_part"  # the type of the metadata that our messages carry
 NO_REPLY = {"event_type": "lorebot_told", "event_payload": {}}  # what carries none may be a stream that was cut
 ROLL_OVER = 240.0  # seconds; Slack ends a stream after about five minutes, active or not
 STARTS = 15  # streams begun in a minute, so that their ends are within Slack's limit too
+LATER = 5.0  # seconds until what Slack takes no more of now is looked at again
 CLOSED = 600.0  # seconds for which a channel that takes no streams is not asked again
 MOST_CLOSED = 1000
 LONGEST, LONGEST_UPDATE = 39_000, 3_900  # characters of a message without blocks; Slack takes 40,000, and 4,000
@@ -82,6 +84,7 @@ class Outlet:
         spot: Spot,
         buttons: Callable[[Controls], Sequence[dict[str, Any]]] = lambda controls: (),
         starts: Starts | None = None,
+        rates: Rates | None = None,
         *,
         stopped: Callable[[], None] = lambda: None,
         session: bool = True,
@@ -91,6 +94,7 @@ class Outlet:
         self._spot = spot
         self._buttons = buttons
         self._starts = starts or Starts(clock)
+        self._rates = rates or Rates()
         self._on_stopped = stopped
         self._session = session
         self._clock = clock
@@ -110,7 +114,17 @@ class Outlet:
             await self.edit(message, text, controls)
             return message
         self._tried.add(nonce)
-        message = await self._begun(text, controls) or await self._post(text, nonce, controls)
+        message = await self._begun(text, controls)
+        if message is None:
+            try:
+                if controls is Controls.STOP and not self._rates.drafts.take():
+                    raise NotYet("the workspace has as many messages that are not whole as can be updated", LATER)
+                message = await self._post(text, nonce, controls)
+            except (NotYet, SlowDown) as error:  # it is not there, for sure
+                self._tried.discard(nonce)
+                if isinstance(error, SlowDown):
+                    error.alone = False  # posts are counted by channel
+                raise
         self._nonces[message] = nonce
         return message
 
@@ -119,15 +133,32 @@ class Outlet:
         said, since = self._streaming.get(message, ("", 0.0))
         longer = bool(said) and text.startswith(said)
         if longer and controls is Controls.STOP and self._clock() - since < ROLL_OVER:
-            if await self._appended(message, text[len(said) :]):
+            if not self._rates.pieces.take():
+                raise NotYet("the workspace has had as many pieces of streams as Slack takes", LATER)
+            with _unhurried():
+                appended = await self._appended(message, text[len(said) :])
+            if appended:
                 self._streaming[message] = (text, since)
                 return
             del self._streaming[message]  # from now on the message is updated
         elif self._streaming.pop(message, None) is not None:
-            ended = await self._ended(message, text[len(said) :] if longer else "", controls)
+            more = text[len(said) :] if longer else ""
+            try:
+                ended = await self._ended(message, more, controls)
+            except SlowDown:  # the last words need not wait for the end of the stream
+                with suppress(DeliveryError):
+                    said = text if more and await self._appended(message, more) else said
+                self._streaming[message] = (said, since)
+                raise
             if ended and longer:
                 return
-        await self._update(message, text, controls)
+        if controls is not Controls.STOP:
+            await self._update(message, text, controls)
+        elif self._rates.updates.take():
+            with _unhurried():
+                await self._update(message, text, controls)
+        else:
+            raise NotYet("the workspace has had as many updates as are to be spent before an end", LATER)
 
     async def delete(self, message: str) -> None:
         """Take a message back."""
@@ -317,3 +348,12 @@ class Outlet:
 
     def _metadata(self, nonce: str) -> dict[str, Any]:
         return {"event_type": EVENT, "event_payload": {"nonce": nonce, "asked": self._spot.asked}}
+
+
+@contextmanager
+def _unhurried() -> Iterator[None]:
+    """Leave for later what Slack asks us to wait with."""
+    try:
+        yield
+    except SlowDown as error:
+        raise NotYet("Slack asks to wait", error.after) from error

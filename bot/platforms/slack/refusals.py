@@ -81,7 +81,7 @@ def meaning(error: SlackApiError, *, stream: bool = False) -> DeliveryError:
     code = coded(error)
     status = answered(error)
     if busy(error):
-        return SlowDown("Slack asks to wait", after=after(error))
+        return SlowDown("Slack asks to wait", after=after(error), alone=True)
     if code == STOPPED:
         return Stopped(code)
     if code == STILL_STREAMING:

@@ -214,6 +214,7 @@ class Talks:
             ),
             lambda controls: blocks.controls(controls, asked.id, person),
             workspace.starts,
+            workspace.rates,
             stopped=stopped,
             session=self._signs.sessions(workspace.team),
         )

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from bot.errors import DeliveryError
 from bot.notes import Notes
 from bot.platforms.slack.outlet import Starts
 from bot.platforms.slack.people import People
+from bot.platforms.slack.rates import Rates
 
 NOTE = "slack-workspaces"
 TIMEOUT = 30  # seconds for one call
@@ -39,7 +40,8 @@ class Workspace:
     client: AsyncWebClient
     sender: AsyncWebClient
     people: People
-    starts: Starts
+    starts: Starts = field(default_factory=Starts)
+    rates: Rates = field(default_factory=Rates)
 
 
 Token = Callable[[str], Awaitable[str]]  # the bot's token in a workspace; raises LookupError where it has none
@@ -71,8 +73,11 @@ class Workspaces:
             return known
         client, sender = self.client(token), self.client(token, again=False)
         who = await client.auth_test()
-        people, starts = (known.people, known.starts) if known is not None else (People(client, team), Starts())
-        self._known[team] = Workspace(team, who["user_id"], who["bot_id"], who["url"], client, sender, people, starts)
+        ourselves = (who["user_id"], who["bot_id"], who["url"])
+        if known is not None:
+            self._known[team] = Workspace(team, *ourselves, client, sender, known.people, known.starts, known.rates)
+        else:
+            self._known[team] = Workspace(team, *ourselves, client, sender, People(client, team))
         if known is None:
             await self._note()
         return self._known[team]
