@@ -239,6 +239,12 @@ class Settings(BaseSettings):
     slack_grace_days: Annotated[int, Field(ge=0, le=3650)] | Literal["keep"] = Field(
         30, description="days until the memory of a workspace that uninstalled the app is erased; 0: at once; or keep"
     )
+    slack_ping: float = Field(
+        10.0,
+        ge=0.1,
+        le=60,
+        description="seconds between signs of life on Slack's socket; after nine without one, the process ends with 75",
+    )
     slack_api: str | None = Field(
         None, validation_alias="SLACK_API_URL", description="another address of Slack's API, for tests"
     )

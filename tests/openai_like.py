@@ -27,7 +27,7 @@ class OpenAILike:
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
-        self.answer: Callable[[str], str] = lambda prompt: f"You said: {prompt}"
+        self.answer: Callable[[str], str | list[str]] = lambda prompt: f"You said: {prompt}"  # or its very pieces
         self.delay = 0.0
         self.pieces, self.pause = 2, 0.0  # of an answer, and the seconds between one and the next
         self.came: list[float] = []  # when each chat was asked for; of time.monotonic, as all moments here
@@ -99,10 +99,9 @@ class OpenAILike:
             answer = self.answer(self.prompts[-1] if not self.delay else _text(body["messages"][-1]["content"]))
             if not response.prepared:
                 await response.prepare(request)
-            cuts = [len(answer) * number // self.pieces for number in range(self.pieces + 1)]
-            for start, end in pairwise(cuts):
-                await asyncio.sleep(self.pause if start else 0)
-                await response.write(_event({"content": answer[start:end]}))
+            for number, piece in enumerate(answer if isinstance(answer, list) else _cut(answer, self.pieces)):
+                await asyncio.sleep(self.pause if number else 0)
+                await response.write(_event({"content": piece}))
             await response.write(_event({}, "stop") + b"data: [DONE]\n\n")
             return response
         except asyncio.CancelledError:
@@ -110,6 +109,11 @@ class OpenAILike:
             raise
         finally:
             self.busy -= 1
+
+
+def _cut(answer: str, pieces: int) -> list[str]:
+    cuts = [len(answer) * number // pieces for number in range(pieces + 1)]
+    return [answer[start:end] for start, end in pairwise(cuts)]
 
 
 def _text(content: str | list[dict[str, Any]]) -> str:

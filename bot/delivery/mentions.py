@@ -9,7 +9,9 @@ import re
 
 _BREAK = "\u200b"
 _DISCORD = re.compile(r"(@everyon)(?=e)|(@her)(?=e)|(<@)(?=&)")
-_SLACK = re.compile(r"(<!channe)(?=l)|(<!her)(?=e)|(<!everyon)(?=e)|(<!grou)(?=p)|(<!subteam)(?=\^)", re.IGNORECASE)
+_SLACK = re.compile(
+    r"(<!channe)(?=l)|(<!her)(?=e)|(<!everyon)(?=e)|(<!grou)(?=p)|(<!subteam)(?=\^)|(<@)(?=[UW])", re.IGNORECASE
+)
 
 
 def quiet_on_discord(text: str) -> str:
@@ -18,5 +20,5 @@ def quiet_on_discord(text: str) -> str:
 
 
 def quiet_on_slack(text: str) -> str:
-    """Return a text whose <!channel>, <!here>, <!everyone>, <!group> and <!subteam^...> call nobody."""
+    """Return a text whose <!channel>, <!here>, <!everyone>, <!group> and <!subteam^...> and <@U...> call nobody."""
     return _SLACK.sub(rf"\g<0>{_BREAK}", text)

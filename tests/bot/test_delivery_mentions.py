@@ -17,17 +17,27 @@ from tests.fakes import ManualClock, Postbox
 
 CALLS = {
     quiet_on_discord: re.compile(r"@everyone|@here|<@&"),
-    quiet_on_slack: re.compile(r"<!(?:channel|here|everyone|group|subteam\^)", re.IGNORECASE),
+    quiet_on_slack: re.compile(r"<!(?:channel|here|everyone|group|subteam\^)|<@[UW]", re.IGNORECASE),
 }
 PLATFORMS = pytest.mark.parametrize("quiet", CALLS, ids=["Discord", "Slack"])
 
 CALLING = [
     *["@everyone", "@here", "<@&42>", "<@&1234567890123456789>", "<@42>", "<@!42>", "@Everyone", "@EVERYONE"],
-    *["<!channel>", "<!here>", "<!here|here>", "<!everyone>", "<!group>", "<!subteam^S1|@all>", "<!Channel>"],
+    *[
+        "<!channel>",
+        "<!here>",
+        "<!here|here>",
+        "<!everyone>",
+        "<!group>",
+        "<!subteam^S1|@all>",
+        "<!Channel>",
+        "<@U042>",
+        "<@W042|ada>",
+    ],
 ]
 HALVES = [
     *["@", "every", "everyon", "one", "e", "her", "here", "<", "<@", "&", "&42>", ">"],
-    *["!", "<!", "channel", "<!chan", "nel", "^", "subteam", "group"],
+    *["!", "<!", "channel", "<!chan", "nel", "^", "subteam", "group", "U042"],
 ]
 AROUND = [
     *[" ", "\n", "\n\n", "\r\n", "\t", "\\", "\\\\", "`", "``", "```", "```\n", "\n```\n", "\n```py\n", "~~~\n", "> "],

@@ -333,11 +333,12 @@ def test_nobody_is_called_on_discord():
 
 
 def test_nobody_is_called_on_slack():
-    said = "<!channel> <!here|here> <!everyone> <!subteam^S1|@all> <!DOCTYPE html> <!-- here --> <@U1>"
+    said = "<!channel> <!here|here> <!everyone> <!subteam^S1|@all> <!DOCTYPE html> <!-- here --> <@U1> <@> me<@home"
     text = quiet_on_slack(said)
-    assert not re.search(r"<!(channel|here|everyone|subteam\^)", text)
+    assert not re.search(r"<!(channel|here|everyone|subteam\^)|<@U", text)
     assert text.replace("\u200b", "") == said
-    assert "<!DOCTYPE html> <!-- here --> <@U1>" in text
+    assert "<!DOCTYPE html> <!-- here --> " in text
+    assert text.endswith(" <@> me<@home")
 
 
 @pytest.mark.parametrize("quiet", [quiet_on_discord, quiet_on_slack])

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -171,64 +170,6 @@ async def test_a_channel_made_private_is_closed_for_the_next_recall(app, office)
     assert "Osaka" not in app.openai.prompts[-1]
 
 
-async def test_nobody_is_called_by_the_model(app, office):
-    """Complaint: the model pings <!channel>."""
-    app.openai.answer = lambda prompt: "<!channel> <!here> <!everyone> <!subteam^S1|devs> @channel wake up"
-    ask(app, office.general, office.ada, "wake them")
-    await app.server.until(lambda: any("wake up" in one.text for one in app.server.said(office.general)))
-    await app.server.replied(office.general)
-    assert app.server.broadcasts() == []
-
-
-async def test_a_long_answer_is_split_and_none_of_it_lost(app, office):
-    lines = [f"line {number} of the code" for number in range(1200)]
-    app.openai.answer = lambda prompt: "Here:\n```python\n" + "\n".join(lines) + "\n```\nDone."
-    ask(app, office.general, office.ada, "show me")
-    await app.server.until(lambda: any("Done." in one.shown for one in app.server.said(office.general)))
-    said = "\n".join(one.shown for one in await app.server.replied(office.general))
-    assert [line for line in lines if line not in said] == []
-    assert said.count("```") % 2 == 0
-
-
-async def test_an_edited_question_is_answered_anew_and_a_deleted_one_forgotten(app, office):
-    """Complaint: edits and deletes ignored."""
-    app.openai.let_go = asyncio.Event()
-    chats = len(app.openai.chats)
-    asked = ask(app, office.general, office.ada, "Who is Rex?")
-    await app.server.until(lambda: len(app.openai.chats) == chats + 1)
-    app.server.edit(asked, f"{app.server.me.mention} Who is Bello?")
-    await app.server.until(lambda: len(app.openai.chats) == chats + 2)
-    assert "Who is Bello?" in app.openai.prompts[-1]
-    app.server.delete(asked)
-    await app.server.until(lambda: app.openai.busy == 0)
-    app.openai.let_go = None
-    ask(app, office.lounge, office.ada, "Who did I ask about?")
-    await app.final(office.lounge, "Rex!")
-    assert "Bello" not in app.openai.prompts[-1]
-
-
-async def test_stop_stops_the_model_and_regenerate_makes_another_answer(app, office):
-    """Complaint: no way to stop an answer."""
-    app.openai.let_go, app.openai.first = asyncio.Event(), "It was "
-    asked = ask(app, office.general, office.ada, "Tell me a story.")
-    await app.server.until(lambda: app.openai.busy and app.server.said(office.general))
-    app.server.say(office.general, office.ada, "!stop", thread=asked)
-    await app.server.until(lambda: app.openai.busy == 0)
-    (answer,) = await app.server.replied(office.general)
-    await app.server.until(lambda: "(stopped)" in answer.text)
-    dm = app.server.dm(office.bob)
-    app.server.faults.limit(1, on="chat.startStream")  # so it is posted, and has buttons while it is made
-    app.server.say(dm, office.bob, "Tell me a story.")
-    await app.server.until(lambda: app.openai.busy and app.server.said(dm) and "Stop" in app.server.said(dm)[0].buttons)
-    app.server.press(app.server.said(dm)[0], office.bob, "Stop")
-    await app.server.until(lambda: app.openai.busy == 0)
-    app.openai.let_go, app.openai.first = None, ""
-    await app.server.until(lambda: "Regenerate" in app.server.said(dm)[0].buttons)
-    app.server.press(app.server.said(dm)[0], office.bob, "Regenerate")
-    await app.final(dm, "Rex!")
-    assert len(app.server.said(dm)) == 1
-
-
 async def test_in_the_agent_view_a_direct_message_is_a_session_with_a_stop_of_slacks(app, office):
     app.openai.let_go, app.openai.first = asyncio.Event(), "It was "
     dm = app.server.dm(office.ada)
@@ -285,18 +226,6 @@ async def test_the_home_shows_and_forgets_ones_own_memory(app, office):
     app.server.press(app.server.home_view(office.ada), office.ada, "Remember me again")
 
 
-async def test_what_a_killed_app_was_asked_is_answered_once_by_the_next(app, office):
-    """Complaints: duplicate replies, replies lost on restart."""
-    app.openai.let_go = asyncio.Event()
-    ask(app, office.general, office.ada, "Who is Rex?")
-    await app.server.until(lambda: app.openai.busy)
-    await app.kill()
-    app.openai.let_go = None
-    await app.start()
-    await app.final(office.general, "Rex!", seconds=40)
-    assert len(app.server.said(office.general)) == 1
-
-
 async def test_a_channel_that_was_made_private_while_the_app_was_away_is_closed_when_it_comes_back(app, office):
     ask(app, office.general, office.ada, "The funeral is in Lima.")
     await app.final(office.general, "Rex!")
@@ -344,31 +273,6 @@ async def _noted(client, note: str, channel: str, thread: str) -> bool:
     return {channel, thread} <= {id_ for one in talked for id_ in one}
 
 
-async def test_two_processes_behind_one_app_answer_each_message_once(app, office):
-    """Complaint: duplicate replies."""
-    other = Online(app.home, app.server, app.openai)
-    sockets = len(app.server.socket_mode.ready)
-    other.process = await app.home.start("slack")
-    other._reading = asyncio.create_task(other._read(other.process))
-    await app.server.connected(sockets + 1, seconds=60)
-    try:
-        app.openai.answer = lambda prompt: f"Answer {prompt.rsplit('Question ', 1)[1].split()[0]}"
-        app.openai.delay = 0.01  # so that it answers each prompt by itself
-        rooms = [app.server.channel(f"room{office.serial}-{number}", office.ada) for number in range(6)]
-        for number, room in enumerate(rooms):
-            ask(app, room, office.ada, f"Question {number}")
-        for number, room in enumerate(rooms):
-            await app.final(room, f"Answer {number}")
-        for delivery in app.server.deliveries.of("message")[-6:]:
-            app.server.deliveries.again(delivery)
-        ask(app, office.lounge, office.ada, "Question 99")
-        await app.final(office.lounge, "Answer 99")
-        assert [len(app.server.said(room)) for room in rooms] == [1] * 6
-    finally:
-        app.openai.delay = 0.0
-        await other.kill()
-
-
 async def test_without_tokens_or_with_swapped_ones_it_says_what_to_set_and_ends_with_78(app):
     before = dict(app.home.settings)
     try:
@@ -386,14 +290,3 @@ async def test_without_tokens_or_with_swapped_ones_it_says_what_to_set_and_ends_
         assert (ran.code, "refuses SLACK_BOT_TOKEN" in ran.err) == (78, True)
     finally:
         app.home.settings |= before
-
-
-async def test_sigterm_answers_what_is_under_way(app, office):
-    app.openai.delay = 0.5
-    ask(app, office.general, office.ada, "hello")
-    await app.server.until(lambda: app.openai.busy)
-    app.process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(app.process.wait(), 30) == 0
-    app.openai.delay = 0.0
-    assert [one.text for one in app.server.said(office.general)] == ["Rex!"]
-    await app.start()

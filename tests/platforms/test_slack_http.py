@@ -132,3 +132,30 @@ async def test_the_manifest_names_every_event_that_is_heard():
     asked = {"message" if one.startswith("message.") else one for one in events()}
     assert named == asked
     assert ask
+
+
+async def test_what_slack_sends_again_over_http_is_answered_once_and_also_where_it_never_came_before(app):
+    """A request with X-Slack-Retry-Num may be the first that we get: whoever drops those loses messages."""
+    team = app.server.workspace("Gamma")
+    person = app.server.person("ada-Gamma", team=team)
+    await installed(app, team, person)
+    channel = app.server.channel("general-Gamma", person, team=team)
+    mention = app.server.bot_of(team).mention
+    url, app.server.http_mode.url = app.server.http_mode.url, "http://127.0.0.1:9/slack/events"
+    before = len(app.server.deliveries.all)
+    try:
+        app.server.say(channel, person, f"{mention} Are you there?")
+        told = app.server.deliveries.all[before:]
+        await app.server.until(lambda: all(len(one.attempts) > 1 and one.attempts[-1].failure for one in told))
+    finally:
+        app.server.http_mode.url = url
+    app.openai.answer = lambda prompt: "I am."
+    app.server.deliveries.retry_now()
+    await app.final(channel, "I am.")
+    assert all(one.attempts[-1].number == 2 for one in told)
+    again = [app.server.deliveries.again(one) for one in told]
+    await app.server.until(lambda: all(one.acked.is_set() for one in again))
+    app.openai.answer = lambda prompt: "Still."
+    app.server.say(channel, person, f"{mention} Still?")
+    await app.final(channel, "Still.")
+    assert [one.text for one in app.server.said(channel)] == ["I am.", "Still."]

@@ -73,6 +73,7 @@ class SocketMode:
         self.rules, self.app_id = rules, app_id
         self.address = ""  # such as ws://127.0.0.1:1234
         self.shut = False  # nobody gets in
+        self.greets = True  # new sockets get their hello, and then events
         self.log: list[Moment] = []
         self.open: list[Socket] = []
         self._tickets: dict[str, float] = {}
@@ -157,7 +158,9 @@ class SocketMode:
         socket = Socket(request, response)
         self.open.append(socket)
         self._note("open", len(self.open))
-        socket.send(self._hello())
+        if self.greets:
+            socket.send(self._hello())
+        socket.leaving = not self.greets
         if len(self.ready) > self.rules.sockets:
             self._dismiss(socket, "too_many_websockets")
         writers = [asyncio.create_task(one) for one in (socket.write(), socket.ping(self.rules.ping_every))]

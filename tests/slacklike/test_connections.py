@@ -123,6 +123,19 @@ async def test_a_deaf_socket_that_answers_pings_is_noticed_by_nobody(server, bot
     assert (bot.heard, server.socket_mode.count("open"), await bot.handlers[0].client.is_connected()) == ([], 1, True)
 
 
+async def test_a_socket_that_is_not_greeted_gets_no_events_though_its_pings_are_answered(server, bot, place):
+    await bot.connect(ping_interval=0.05)
+    server.socket_mode.greets = False
+    server.socket_mode.cut()
+    await server.until(lambda: server.socket_mode.open and not server.socket_mode.ready)
+    pings = server.socket_mode.count("ping")
+    await server.until(lambda: server.socket_mode.count("ping") > pings + 5)
+    server.say(place.channel, place.ada, "anybody?")
+    (delivery,) = server.deliveries.all
+    await server.until(lambda: delivery.attempts and delivery.attempts[0].failure == "no_connection")
+    assert bot.heard == []
+
+
 async def test_slack_pings_too_and_the_app_answers(server, bot):
     await bot.connect()
     await server.until(lambda: server.socket_mode.count("pong") > 2)

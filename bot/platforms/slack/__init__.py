@@ -1,6 +1,8 @@
 """The Slack app.
 
 running.py        connects by Socket Mode or listens for HTTP, and ends in good order
+line.py           how Slack's events come, and whether they do
+socket_mode.py    the socket of Socket Mode, and whether it lives
 workspaces.py     whose tokens a request takes: one workspace's, or those that have installed the app
 app.py            events of Slack in, the engine's answers out
 actions.py        commands, shortcuts, buttons and dialogs

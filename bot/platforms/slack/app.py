@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 from slack_bolt.async_app import AsyncApp
+from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.errors import SlackApiError
 
 from bot import admission
@@ -34,7 +35,7 @@ from bot.platforms.slack.talks import Origin, Talks
 from bot.platforms.slack.tenants import tenant
 from bot.platforms.slack.workspaces import Workspace
 from bot.records import Incoming
-from memory.errors import LoreError
+from memory.errors import LoreError, RedisUnavailable
 from memory.records import Which
 from memory.scope import Operator, Scope
 
@@ -74,7 +75,7 @@ class SlackApp:
         return self._floor.places
 
     async def drain(self, seconds: float) -> None:
-        """Take no more messages, and answer those that came, so many seconds at most."""
+        """Answer what came, so many seconds at most; what comes now is written down for the next process."""
         self._ending = True
         await self._floor.drain(seconds)
 
@@ -104,11 +105,12 @@ class SlackApp:
 
     # Messages
 
-    async def _on_message(self, event: Json, body: Json, context: Json) -> None:
-        """Hear, hear anew or forget a message."""
+    async def _on_message(self, event: Json, body: Json, context: Json, request: AsyncBoltRequest) -> None:
+        """Hear, hear anew or forget a message. Where that fails, Slack is to send it again."""
         workspace = await self._floor.workspace(context)
-        if workspace is None or self._ending:
+        if workspace is None:
             return
+        first = event["type"] == "message" and request.headers.get("x-slack-retry-num", ["0"])[0] == "0"
         if body.get("is_ext_shared_channel"):
             workspace = await self._floor.sharing.asked(workspace, event)
         async with self._order(workspace, str(event["channel"])):  # what is said first is heard first
@@ -124,27 +126,29 @@ class SlackApp:
                     for one in await self._floor.sharing.beside(workspace, event["channel"]):
                         await self.places.moved(one, event["channel"])
                 case _:
-                    await self._hear_once(workspace, event)
+                    await self._hear_once(workspace, event, first=first)
 
     def _order(self, workspace: Workspace, channel: str) -> asyncio.Lock:
         return self._orders.setdefault(f"{workspace.team}/{channel}", asyncio.Lock())
 
     async def _hear_late(self, workspace: Workspace, event: Json) -> None:
-        """Hear a message that Slack may not have told us of; a command that was carried out is not to be so again."""
-        if words.without(str(event.get("text") or ""), workspace.me).startswith("!"):
-            return
+        """Hear a message that Slack may not have told us of."""
         async with self._order(workspace, event["channel"]):
-            await self._hear_once(workspace, event)
+            await self._hear_once(workspace, event, first=False)
 
-    async def _hear_once(self, workspace: Workspace, event: Json) -> None:
+    async def _hear_once(self, workspace: Workspace, event: Json, *, first: bool) -> None:
         try:
-            await self._hear(workspace, event)
+            await self._hear(workspace, event, first=first)
         except BaseException:  # Slack will send it again
             self._came.pop((workspace.team, str(event["channel"]), str(event.get("ts"))), None)
             raise
 
-    async def _hear(self, workspace: Workspace, event: Json) -> None:
-        """Take in a message that is addressed to the bot."""
+    async def _hear(self, workspace: Workspace, event: Json, *, first: bool) -> None:
+        """Take in a message that is addressed to the bot.
+
+        first: no other process has been told of it. While memory is away, nobody else could know that it is taken in.
+        Raises SlackApiError, and RedisUnavailable where it is to be sent again.
+        """
         now = self._early.latest(workspace.team, event)
         if now is None:
             return
@@ -170,11 +174,18 @@ class SlackApp:
                 said = past.turn(workspace, one, person.name)
                 self._floor.service.listening.overheard.hear(whole, said)
             return
-        where = self._floor.place(workspace, Spot(one.channel, one.thread, one.person, slash="!{}".format))
-        if incoming.text.startswith("!") and await self._commanded(workspace, where, one, incoming):
-            return
         already = await self._engine.inbox.take_in(incoming)  # once it is, Slack may be told so
         if already is None:
+            return
+        away = not await self._engine.backlog.caught_up()
+        if self._ending or (away and not first):
+            await self._engine.inbox.leave(incoming)
+            if away:
+                raise RedisUnavailable(self._engine.backlog.away)
+            return
+        where = self._floor.place(workspace, Spot(one.channel, one.thread, one.person, slash="!{}".format))
+        if incoming.text.startswith("!") and await self._commanded(workspace, where, one, incoming):
+            await self._engine.inbox.done(incoming)
             return
         refusal = await self._floor.service.limits.admit(here, one.sent_at)
         asked = Asked(incoming, Origin(workspace, one), already, taken=True)

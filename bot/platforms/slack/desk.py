@@ -20,6 +20,7 @@ from bot.lesson import Progress
 from bot.platforms.slack import blocks, past, people
 from bot.platforms.slack.audience import place, scope
 from bot.platforms.slack.intake import Heard
+from bot.platforms.slack.outlet import NO_REPLY
 from bot.platforms.slack.plainly import plain
 from bot.platforms.slack.refusals import told
 from bot.platforms.slack.rooms import Rooms
@@ -189,7 +190,7 @@ class Place:
         try:
             posted = await self._workspace.sender.chat_postMessage(
                 channel=self._spot.channel, thread_ts=thread, text=plain(text), blocks=[blocks.markdown(text)],
-                unfurl_links=False, unfurl_media=False,
+                unfurl_links=False, unfurl_media=False, metadata=NO_REPLY,
             )  # fmt: skip
         except SlackApiError as error:
             if error.response.get("error") in NOT_IN:
@@ -207,7 +208,7 @@ class Place:
         where: dict[str, Any] = {"channel": spot.channel, "thread_ts": spot.thread}
         with told():
             if openly or self._spot.channel.startswith("D"):
-                await client.chat_postMessage(**where, **answer)
+                await client.chat_postMessage(**where, **answer, metadata=NO_REPLY)
             else:
                 await client.chat_postEphemeral(user=self._spot.person, **where, **answer)
 

@@ -16,6 +16,7 @@ from bot.platforms.slack.rooms import Rooms
 from bot.platforms.slack.sharing import Sharing
 from bot.platforms.slack.talks import Talks
 from bot.platforms.slack.tenants import Served, tenant
+from bot.platforms.slack.tokens import refused
 from bot.platforms.slack.workspaces import Workspace
 from memory.errors import LoreError
 
@@ -45,13 +46,18 @@ class Floor:
             await asyncio.wait(self._beside, timeout=1.0)
 
     async def workspace(self, context: Json) -> Workspace | None:
-        """Return where something happened; None where the bot has no token for it any more."""
+        """Return where something happened; None where the bot has no token for it any more.
+
+        Raises SlackApiError where Slack cannot tell now: it is to send again what happened.
+        """
         enterprise = context.get("enterprise_id")
         team = str(context.get("team_id") or enterprise)
         home = Served(team, enterprise, org_wide=bool(context.get("is_enterprise_install")))
         try:
             workspace = await self.rooms.workspaces.of(home)
         except (LookupError, SlackApiError) as error:
+            if isinstance(error, SlackApiError) and not refused(error):
+                raise
             log.warning("workspace not known", team=team, error=type(error).__name__)
             return None
         await self.service.listening.channels.watch([tenant(workspace.team)])

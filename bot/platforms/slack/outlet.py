@@ -24,6 +24,7 @@ from bot.platforms.slack.refusals import NoBlocks, NoStream, StillStreaming, Sto
 log = structlog.get_logger()
 
 EVENT = "lorebot_part"  # the type of the metadata that our messages carry
+NO_REPLY = {"event_type": "lorebot_told", "event_payload": {}}  # what carries none may be a stream that was cut
 ROLL_OVER = 240.0  # seconds; Slack ends a stream after about five minutes, active or not
 STARTS = 15  # streams begun in a minute, so that their ends are within Slack's limit too
 LATER = 5.0  # seconds until what Slack takes no more of now is looked at again

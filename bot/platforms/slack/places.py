@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import aiohttp
@@ -14,6 +15,7 @@ from bot.platforms.slack.audience import place, scope
 from bot.platforms.slack.people import PATIENCE, Channel
 from bot.platforms.slack.tenants import tenant
 from bot.platforms.slack.workspaces import Workspace
+from memory.errors import RedisError
 from memory.memory import Memory
 from memory.scope import Scope
 
@@ -90,10 +92,11 @@ class Places:
             office.told.cancel()
 
     async def met(self, workspace: Workspace, channel: Channel) -> None:
-        """Note a channel in which something is said. Raises RedisError."""
+        """Note a channel in which something is said; while memory is away, it is noted the next time."""
         if channel.kind == "public" and channel.id not in (office := self._office(workspace.team)).open_:
-            await self._note(workspace.team, [channel.id])
-            office.open_.add(channel.id)
+            with suppress(RedisError):
+                await self._note(workspace.team, [channel.id])
+                office.open_.add(channel.id)
 
     async def moved(self, workspace: Workspace, channel: str) -> None:
         """Tell memory who reads a channel that is not what it was: it holds for the next recall.

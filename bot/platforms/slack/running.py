@@ -3,32 +3,35 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import redis.asyncio
 import structlog
 from aiohttp import web
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError
+from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot import grace
 from bot.engine import Engine
 from bot.errors import PlatformLost, SettingsError, Unconfigured
 from bot.health import Health, add_routes
-from bot.metrics import Socket as Socket_
 from bot.pauses import pauses
 from bot.platforms.slack import oauth
 from bot.platforms.slack.app import SlackApp
+from bot.platforms.slack.line import Ending, Line
 from bot.platforms.slack.manifest import EVENTS
 from bot.platforms.slack.purging import Purging
 from bot.platforms.slack.rooms import Rooms
+from bot.platforms.slack.socket_mode import SURE, Client, SocketMode
 from bot.platforms.slack.tenants import Served, tenant
-from bot.platforms.slack.tokens import ManyWorkspaces, OneWorkspace, Secrets, Socket
+from bot.platforms.slack.tokens import ManyWorkspaces, OneWorkspace, Secrets, Socket, refuse, refused
 from bot.platforms.slack.workspaces import Workspaces
 from bot.service import Service
 from bot.settings import Settings
@@ -39,13 +42,10 @@ from memory.tasks import ended
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 DRAIN, HURRIED = 30.0, 10.0  # seconds in which answers under way may come to their end
-PING = 10  # seconds between signs of life; slack_sdk connects anew after four of them were not answered
-SILENT = 60.0  # seconds after which a connection is not taken for one
-LOST = 90.0  # seconds after which the process ends
-REFUSED = frozenset({
-    "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type",
-})  # fmt: skip
+CHECKED = 30.0  # pings between looks at whether Slack still takes the bot's token
 
 
 async def serve(
@@ -74,8 +74,12 @@ async def serve(
                 await app.places.ready(workspace)
         unfinished = Unfinished(engine, lambda: [tenant(one) for one in workspaces.teams()], app.talks.take_up)
         sweeping = grace.keep_up(memory, service.listening)
-        work: list[asyncio.Task[Any]] = [asyncio.create_task(unfinished.run()), asyncio.create_task(sweeping)]
-        line: _Line
+        taking_up = asyncio.create_task(unfinished.run())
+        work: list[asyncio.Task[Any]] = [taking_up, asyncio.create_task(sweeping)]
+        if not isinstance(secrets, ManyWorkspaces):
+            token = secrets.bot.get_secret_value()
+            work.append(asyncio.create_task(_still_taken(workspaces, token, settings.slack_ping)))
+        line: Line
         if isinstance(secrets, Socket):
             line = await stack.enter_async_context(_socket(bolt, secrets, workspaces, settings))
         else:
@@ -91,8 +95,10 @@ async def serve(
             for one in (*work, watching):
                 if one.done():
                     one.result()
+            health.check("slack", Ending())
+            await ended(taking_up)
             await app.drain(DRAIN)
-        except PlatformLost:
+        except (PlatformLost, Unconfigured):
             await app.drain(HURRIED)
             raise
         finally:
@@ -163,12 +169,17 @@ async def _nobody(home: Served) -> str:
 
 async def _home(workspaces: Workspaces, token: str) -> Served:
     """Return the workspace of a token; asked until Slack answers. Raises Unconfigured where it refuses."""
+    who = await _asked(workspaces.client(token).auth_test, "SLACK_BOT_TOKEN")
+    return Served(str(who["team_id"]), who.get("enterprise_id"), bool(who.get("is_enterprise_install")))
+
+
+async def _asked(ask: Callable[[], Awaitable[T]], variable: str) -> T:
+    """Ask Slack something until it answers. Raises Unconfigured where it refuses the token that a variable holds."""
     for pause in pauses():
         try:
-            who = await workspaces.client(token).auth_test()
-            return Served(str(who["team_id"]), who.get("enterprise_id"), bool(who.get("is_enterprise_install")))
+            return await ask()
         except SlackApiError as error:
-            _refuse(error, "SLACK_BOT_TOKEN", "install the app again and copy its Bot User OAuth Token")
+            refuse(error, variable)
             log.warning("Slack not reached yet", error=str(error.response.get("error")), again_in=round(pause, 1))
         except (TimeoutError, OSError, aiohttp.ClientError) as error:
             log.warning("Slack not reached yet", error=type(error).__name__, again_in=round(pause, 1))
@@ -176,89 +187,56 @@ async def _home(workspaces: Workspaces, token: str) -> Served:
     raise AssertionError
 
 
-def _refuse(error: SlackApiError, variable: str, advice: str) -> None:
-    code = str(error.response.get("error", "")) if error.response is not None else ""
-    if code in REFUSED or code == "missing_scope":
-        raise Unconfigured(f"Slack refuses {variable} ({code}); {advice}") from None
+async def _still_taken(workspaces: Workspaces, token: str, ping: float) -> None:
+    """Look now and then whether Slack still takes the bot's token, at once where it tells us that it may not.
 
-
-class _Line:
-    """How Slack's events come. A line without a socket has nothing to look after."""
-
-    async def trouble(self) -> str:
-        """Tell what is wrong; empty where nothing is."""
-        return ""
-
-    def sockets(self) -> "list[Socket_]":
-        """Return the sockets, for the figures."""
-        return []
-
-    async def watch(self) -> None:
-        """Look after it for ever. Raises PlatformLost."""
-        await asyncio.Event().wait()
-
-
-class _Socket(_Line):
-    """A socket of Socket Mode, which slack_sdk keeps connected; it has been silent since its last pong."""
-
-    def __init__(self, handler: AsyncSocketModeHandler) -> None:
-        self._client = handler.client
-        self._heard = time.time()
-
-    @property
-    def silence(self) -> float:
-        """Seconds since Slack was heard last."""
-        self._heard = max(self._heard, self._client.last_ping_pong_time or 0.0)
-        return time.time() - self._heard
-
-    async def trouble(self) -> str:
-        """Tell whether Slack is heard."""
-        if self.silence > SILENT or not await self._client.is_connected():
-            return f"Slack has not been heard for {self.silence:.0f} s"
-        return ""
-
-    def sockets(self) -> "list[Socket_]":
-        """Return the socket, for the figures."""
-        return [Socket_("0", self.silence <= SILENT, self.silence)]
-
-    async def watch(self) -> None:
-        """Look at it every second. Raises PlatformLost where it stays silent though it was connected anew."""
-        while True:
-            await asyncio.sleep(1.0)
-            if not await self._client.is_connected():
-                self._client.wss_uri = None  # slack_sdk would try the same address for ever, which is good for once
-            if self.silence > LOST:
-                raise PlatformLost(f"Slack has not been heard for {self.silence:.0f} s; start again")
+    Raises Unconfigured: to be started again with the same token would not help.
+    """
+    client, refusals = workspaces.client(token), 0
+    while True:
+        await workspaces.dropped(ping if refusals else CHECKED * ping)
+        try:
+            await client.auth_test()
+            refusals = 0
+        except SlackApiError as error:
+            refusals = refusals + 1 if refused(error) else 0
+            if refusals == SURE:
+                refuse(error, "SLACK_BOT_TOKEN")
+        except (TimeoutError, OSError, aiohttp.ClientError) as error:
+            log.info("token not checked", error=type(error).__name__)
 
 
 @asynccontextmanager
 async def _socket(
     bolt: AsyncApp, secrets: Socket, workspaces: Workspaces, settings: Settings
-) -> AsyncIterator[_Socket]:
-    """Be connected by Socket Mode. Raises Unconfigured where Slack refuses the app-level token."""
+) -> AsyncIterator[SocketMode]:
+    """Connect by Socket Mode, and stay connected. Raises Unconfigured where Slack refuses the app-level token.
+
+    The client tries to connect for ever; whether it does is for whoever watches the line.
+    """
     app_token = secrets.app.get_secret_value()
-    for pause in pauses():
-        try:
-            await workspaces.client(app_token).apps_connections_open(app_token=app_token)
-            break
-        except SlackApiError as error:
-            _refuse(error, "SLACK_APP_TOKEN", "make an app-level token (xapp-) with the scope connections:write")
-            log.warning("Slack not reached yet", error=str(error.response.get("error")), again_in=round(pause, 1))
-        except (TimeoutError, OSError, aiohttp.ClientError) as error:
-            log.warning("Slack not reached yet", error=type(error).__name__, again_in=round(pause, 1))
-        await asyncio.sleep(pause)
-    handler = AsyncSocketModeHandler(bolt, app_token, web_client=workspaces.client(app_token), ping_interval=PING)
+    client = Client(app_token, workspaces.client(app_token), settings.slack_ping)
+
+    async def dispatched(client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
+        began = time.time()
+        await send_async_response(client, request, await run_async_bolt_app(bolt, request), began)
+
+    client.socket_mode_request_listeners.append(dispatched)
+    connecting: asyncio.Task[None] | None = None
     try:
-        await handler.connect_async()  # type: ignore[no-untyped-call]
-        yield _Socket(handler)
+        client.wss_uri = await _asked(client.issue_new_wss_url, "SLACK_APP_TOKEN")
+        connecting = asyncio.create_task(client.connect())  # type: ignore[no-untyped-call]
+        yield SocketMode(client)
     finally:
         with suppress(TimeoutError):
             async with asyncio.timeout(5.0):
-                await handler.close_async()  # type: ignore[no-untyped-call]
+                await client.close()  # type: ignore[no-untyped-call]
+        if connecting is not None:
+            await ended(connecting)
 
 
 @asynccontextmanager
-async def _http(bolt: AsyncApp, settings: Settings, health: Health) -> AsyncIterator[_Line]:
+async def _http(bolt: AsyncApp, settings: Settings, health: Health) -> AsyncIterator[Line]:
     """Listen for Slack's requests, and for installations where there may be many. Raises SettingsError."""
     host, port = settings.slack_address
     app = bolt.web_app(path=EVENTS)
@@ -274,6 +252,6 @@ async def _http(bolt: AsyncApp, settings: Settings, health: Health) -> AsyncIter
                 f"Slack's requests cannot be taken on port {port} of {host} ({error.strerror}); set LOREBOT_SLACK_PORT"
             ) from error
         print(f"Listening on {host}:{runner.addresses[0][1]}", flush=True)
-        yield _Line()
+        yield Line()
     finally:
         await runner.cleanup()

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from pydantic import SecretStr
+from slack_sdk.errors import SlackApiError
 
 from bot.errors import Unconfigured
 from bot.registry.secrets import fernet
@@ -21,6 +22,15 @@ _KINDS = {
     "xapp-": "an app-level token (xapp-)",
     "xoxp-": "a user's token (xoxp-)",
     "xoxe-": "a refresh token (xoxe-)",
+}
+
+# What Slack says of a token that it will not take again.
+REFUSED = frozenset({
+    "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type",
+})  # fmt: skip
+_ADVICE = {
+    "SLACK_BOT_TOKEN": "install the app again and copy its Bot User OAuth Token",
+    "SLACK_APP_TOKEN": "make an app-level token (xapp-) with the scope connections:write",
 }
 
 
@@ -136,6 +146,18 @@ def _client_id(settings: Settings) -> str:
     return found
 
 
+def refused(error: SlackApiError) -> bool:
+    """Tell whether Slack will not take a token again."""
+    return _code(error) in REFUSED
+
+
+def refuse(error: SlackApiError, variable: str) -> None:
+    """Raise Unconfigured where Slack will not take the token that a variable holds."""
+    code = _code(error)
+    if code in REFUSED or code == "missing_scope":
+        raise Unconfigured(f"Slack refuses {variable} ({code}); {_ADVICE[variable]}") from None
+
+
 def kind(token: str) -> str:
     """Return what a token of Slack's begins with, such as xoxb-; "" where it is none."""
     return next((prefix for prefix in _KINDS if token.removeprefix("xoxe.").startswith(prefix)), "")
@@ -152,3 +174,7 @@ def _unreadable(token: str) -> str:
 
 def _text(secret: SecretStr | None) -> str:
     return "" if secret is None else secret.get_secret_value().strip()
+
+
+def _code(error: SlackApiError) -> str:
+    return str(error.response.get("error", "")) if error.response is not None else ""

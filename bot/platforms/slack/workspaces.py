@@ -1,6 +1,8 @@
 """Whose tokens a request takes: those of the workspace in which something happened."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,6 +63,7 @@ class Workspaces:
         self._homes: dict[str, Served] = {}
         self._known: dict[str, Workspace] = {}
         self._bots: dict[str, Served] = {}  # by the bot's user id
+        self._dropping = asyncio.Event()
 
     def known(self) -> list[Workspace]:
         """Return those that have been heard of since the start."""
@@ -148,7 +151,14 @@ class Workspaces:
         for one in [team] if team is not None else gone:
             self._homes.pop(one, None)
             self._known.pop(one, None)
+        self._dropping.set()
         return [team] if team is not None else gone
+
+    async def dropped(self, seconds: float) -> None:
+        """Wait until one was dropped, or for so many seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._dropping.wait(), seconds)
+        self._dropping.clear()
 
     def client(self, token: str | None, *, again: bool = True) -> AsyncWebClient:
         """Return a client; again: a call that Slack has turned down for its rate is made again.
