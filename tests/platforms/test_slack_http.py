@@ -15,8 +15,7 @@ import pytest_asyncio
 from cryptography.fernet import Fernet
 from slack_sdk.signature import SignatureVerifier
 
-from bot.platforms.slack.uses import events
-from tests.platforms.test_slack import Online, ask, online
+from tests.platforms.test_slack import Online, online
 from tests.slacklike.records import Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -113,32 +112,11 @@ async def test_what_is_not_signed_with_our_secret_or_signed_too_long_ago_is_refu
         assert response.status == 401
 
 
-async def test_the_manifest_names_every_event_that_is_heard():
-    from slack_bolt.async_app import AsyncApp
-
-    from bot.platforms.slack.app import SlackApp
-
-    heard = set()
-
-    class Bolt(AsyncApp):
-        def event(self, event, *rest):  # type: ignore[no-untyped-def]
-            heard.add(event)
-            return super().event(event, *rest)
-
-    app = object.__new__(SlackApp)  # it registers, and no more
-    app._floor = None
-    app._register(Bolt(token="xoxb-1", signing_secret="x"))
-    named = {one for one in heard if isinstance(one, str)}
-    asked = {"message" if one.startswith("message.") else one for one in events()}
-    assert named == asked
-    assert ask
-
-
 async def test_what_slack_sends_again_over_http_is_answered_once_and_also_where_it_never_came_before(app):
     """A request with X-Slack-Retry-Num may be the first that we get: whoever drops those loses messages."""
     team = app.server.workspace("Gamma")
     person = app.server.person("ada-Gamma", team=team)
-    await installed(app, team, person)
+    await installed(app, person)
     channel = app.server.channel("general-Gamma", person, team=team)
     mention = app.server.bot_of(team).mention
     url, app.server.http_mode.url = app.server.http_mode.url, "http://127.0.0.1:9/slack/events"

@@ -9,13 +9,18 @@ import yaml
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from slack_bolt.async_app import AsyncApp
 
 from bot.cli import group
 from bot.commands import table
 from bot.commands.base import At
 from bot.errors import SettingsError
 from bot.platforms.slack import manifest, slashes, uses
+from bot.platforms.slack.app import HEARD_ONLY
+from bot.platforms.slack.comings import Comings
 from bot.platforms.slack.manifest import Shape
+from bot.platforms.slack.messages import Messages
+from bot.platforms.slack.views import Views
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "slack.md"
 HTTP = "https://bot.example.com"
@@ -176,6 +181,19 @@ def test_an_app_for_one_workspace_keeps_its_token():
     assert (made["settings"]["token_rotation_enabled"], made["settings"]["org_deploy_enabled"]) == (False, False)
     assert made["settings"]["socket_mode_enabled"] is False
     assert made["settings"]["event_subscriptions"]["request_url"] == f"{HTTP}/slack/events"
+
+
+async def test_the_manifest_names_every_event_that_is_heard():
+    heard = set(HEARD_ONLY)
+
+    class Bolt(AsyncApp):
+        def event(self, event, *rest):
+            heard.add(event)
+            return super().event(event, *rest)
+
+    for part in (Messages, Comings, Views):  # which register, and no more
+        object.__new__(part).register(Bolt(token="xoxb-1", signing_secret="x"))
+    assert heard == {"message" if one.startswith("message.") else one for one in uses.events()}
 
 
 @given(st.sampled_from(table.offered(At.CHAT)), st.from_regex(r"\A[a-z0-9_-]{1,20}-\Z"))

@@ -4,7 +4,10 @@ running.py        connects by Socket Mode or listens for HTTP, and ends in good 
 line.py           how Slack's events come, and whether they do
 socket_mode.py    the socket of Socket Mode, and whether it lives
 workspaces.py     whose tokens a request takes: one workspace's, or those that have installed the app
-app.py            events of Slack in, the engine's answers out
+app.py            events of Slack in, the engine's answers out: registers the four that follow
+messages.py       what people say, edit and delete
+comings.py        channels and workspaces as they come, change and go
+views.py          the agent view, the older assistant view, and when the App Home is opened
 actions.py        commands, shortcuts, buttons and dialogs
 floor.py          what both stand on
 rooms.py          what all of that works with
