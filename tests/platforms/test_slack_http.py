@@ -138,7 +138,7 @@ async def test_what_slack_sends_again_over_http_is_answered_once_and_also_where_
     """A request with X-Slack-Retry-Num may be the first that we get: whoever drops those loses messages."""
     team = app.server.workspace("Gamma")
     person = app.server.person("ada-Gamma", team=team)
-    await installed(app, team, person)
+    await installed(app, person)
     channel = app.server.channel("general-Gamma", person, team=team)
     mention = app.server.bot_of(team).mention
     url, app.server.http_mode.url = app.server.http_mode.url, "http://127.0.0.1:9/slack/events"
