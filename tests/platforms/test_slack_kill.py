@@ -77,6 +77,8 @@ async def stormed(app: Online, kills: int, *, direct: bool) -> None:
         for one in server.deliveries.all:
             if (number := stamps.get((one.body.get("event") or {}).get("ts"))) is not None:
                 print(number, one.name, one.acked.is_set(), [(try_.number, try_.failure) for try_ in one.attempts])
+        for ts, number in stamps.items():
+            print(number, said(number), *(line for line in app.logged.splitlines() if ts in line), sep="\n  ")
         print(f"{kills} kills, {len(questions)} questions, {lost=}, {doubled=}, {marked=}")
     assert (lost, doubled, marked) == ([], [], [])
 
@@ -87,7 +89,4 @@ async def test_ten_kills_under_load_lose_and_double_nothing(direct):
         app.home.settings |= {"LOREBOT_PERSON_PER_MINUTE": "0", "LOREBOT_TENANT_PER_MINUTE": "0", "LOG_LEVEL": "INFO"}
         app.openai.answer, app.openai.delay = answer, 0.3
         app.openai.pieces, app.openai.pause = 10, 0.1
-        try:
-            await stormed(app, 10, direct=direct)
-        finally:
-            print(app.logged[-6000:])
+        await stormed(app, 10, direct=direct)
