@@ -31,9 +31,7 @@ log = structlog.get_logger()
 # In pings, of LOREBOT_SLACK_PING seconds each.
 GREETING = 3.0  # for Slack's hello on a new socket
 SILENT = 4.0  # without an open socket that Slack has greeted: not ready
-LOST = (
-    7.0  # the same: the process ends, nine after the last sign of life at most, for aiohttp takes up to two to see it
-)
+LOST = 7.0  # the same: the process ends, nine after the last sign of life at most, as aiohttp takes up to two to see it
 QUIET = 30.0  # without an event: the socket is exchanged
 APART = 0.5  # between two sockets, or an app with too many of them would connect without end
 
