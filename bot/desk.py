@@ -5,11 +5,10 @@ A platform brings a Place for each thing that somebody does, and the ids that it
 
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
@@ -22,6 +21,7 @@ from bot.delivery.parts import Limit
 from bot.delivery.split import split
 from bot.engine import Engine
 from bot.errors import CommandError, DeliveryError, ModelError
+from bot.latest import Latest
 from bot.notices import BUSY, SORRY
 from bot.records import Incoming, Seen
 from bot.service import Service
@@ -126,8 +126,8 @@ class Desk:
         self._memory = memory
         self._service = service
         self._settings = settings
-        self._lists: OrderedDict[tuple[str, str, str], tuple[Named, ...]] = OrderedDict()
-        self._waiting: OrderedDict[str, tuple[float, str, Callable[[], Awaitable[Said]]]] = OrderedDict()
+        self._lists: Latest[tuple[str, str, str], tuple[Named, ...]] = Latest(MOST_KEPT)
+        self._waiting: Latest[str, tuple[float, str, Callable[[], Awaitable[Said]]]] = Latest(MOST_KEPT)
 
     async def run(self, where: Place, command: Command, words: str) -> None:
         """Carry out a command with what follows it, and show what it says."""
@@ -269,7 +269,6 @@ class Desk:
         """Show what a command says, to whom it is for; what is too long for a few messages becomes a file."""
         if said.listed is not None:
             self._lists[_list(who)] = said.listed
-            _drop_oldest(self._lists)
         text, file = where.quiet(said.text) or "Done.", said.file
         parts = [part.shown for part in split(text, where.limit)]
         if len(parts) > MOST_PARTS:
@@ -280,7 +279,6 @@ class Desk:
         if said.confirm is not None:
             token = secrets.token_hex(8)
             self._waiting[token] = (time.monotonic() + PATIENCE, who.scope.person, said.confirm)
-            _drop_oldest(self._waiting)
         await where.show(Shown(parts[-1], token, file), openly=openly)
 
     def _here(self, who: Who) -> Here:
@@ -318,8 +316,3 @@ def _may(who: Who, asker: str) -> bool:
 def _list(who: Who) -> tuple[str, str, str]:
     """Return what a list's numbers hold for: a person in a channel with its threads."""
     return who.scope.tenant, place(who.scope), who.scope.person
-
-
-def _drop_oldest(kept: "OrderedDict[Any, Any]") -> None:
-    if len(kept) > MOST_KEPT:
-        kept.popitem(last=False)

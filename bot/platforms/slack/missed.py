@@ -7,7 +7,6 @@ a minute. https://docs.slack.dev/changelog/2025/05/29/rate-limit-changes-for-non
 import asyncio
 import json
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 
+from bot.latest import Latest
 from bot.notes import Notes
 from bot.platforms.slack.places import Places
 from bot.platforms.slack.workspaces import Workspace
@@ -42,20 +42,20 @@ class Missed:
         self._notes = notes
         self._places = places
         self._hears = hears
-        self._talked: OrderedDict[tuple[str, str], None] = OrderedDict()  # channels and threads, the latest last
+        self._talked: Latest[tuple[str, str], None] = Latest(MOST_PLACES)  # channels and threads, the latest last
 
     def heard(self, channel: str, thread: str | None) -> None:
         """Note where something is said: the channel, and a thread in which the bot is spoken to."""
-        self._note(channel, "")
+        self._talked[channel, ""] = None
         if thread is not None:
-            self._note(channel, thread)
+            self._talked[channel, thread] = None
 
     async def run(self, workspace: Workspace, trouble: Callable[[], Awaitable[str]]) -> None:
         """Look back after each absence, until cancelled. trouble: tells why Slack is not heard, "" where it is."""
         note = json.loads(await self._notes.read(NOTE, workspace.team) or "{}")
         since, back, first = note.get("at"), True, True
         for channel, thread in note.get("talked", ()):
-            self._note(channel, thread)
+            self._talked[channel, thread] = None
         while True:
             if await trouble():
                 back = True
@@ -78,12 +78,6 @@ class Missed:
             except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError, LoreError) as error:
                 log.warning("not looked back", channel=channel, error=type(error).__name__)
         log.info("caught up", messages=found, seconds=round(time.time() - since))
-
-    def _note(self, channel: str, thread: str) -> None:
-        self._talked[channel, thread] = None
-        self._talked.move_to_end((channel, thread))
-        if len(self._talked) > MOST_PLACES:
-            self._talked.popitem(last=False)
 
 
 async def _said(workspace: Workspace, channel: str, thread: str, since: float) -> list[dict[str, Any]]:

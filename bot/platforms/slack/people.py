@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +11,7 @@ import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.latest import Latest
 from bot.platforms.slack.kept import MOST, Kept
 from bot.platforms.slack.tenants import Served
 
@@ -72,7 +72,7 @@ class People:
         self._channels = Kept(self._ask_channel, KEPT, clock)
         self._outsiders = Kept(self._ask_outsiders, KEPT, clock)
         self._lists = Kept(self._ask_list, LISTED, clock)
-        self._came: OrderedDict[str, float] = OrderedDict()  # since then a list may say too much of somebody
+        self._came: Latest[str, float] = Latest(MOST)  # since then a list may say too much of somebody
 
     async def person(self, id_: str) -> Person:
         """Return who somebody is; one of whom Slack tells nothing is a stranger. Raises SlackApiError."""
@@ -130,9 +130,6 @@ class People:
         self._outsiders.drop(channel)
         self._people.drop(person)
         self._came[person] = self._clock()
-        self._came.move_to_end(person)
-        if len(self._came) > MOST:
-            self._came.popitem(last=False)
 
     # What is asked
 

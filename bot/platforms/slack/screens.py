@@ -6,7 +6,6 @@ asked for; where it does not answer, memory tells what it has of the channel.
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 
+from bot.latest import Latest
 from bot.platforms.slack import words
 from bot.platforms.slack.intake import SAID, Heard
 from bot.platforms.slack.outlet import EVENT
@@ -101,9 +101,9 @@ class Screens:
         self._memory = memory
         self._name = name
         self._clock = clock
-        self._screens: OrderedDict[Where, Screen] = OrderedDict()
+        self._screens: Latest[Where, Screen] = Latest(MOST_PLACES)
         self._resting: dict[tuple[str, str], float] = {}  # until when Slack is not asked, by team and method
-        self._looking: OrderedDict[tuple[str, str], str] = OrderedDict()  # by team and person
+        self._looking: Latest[tuple[str, str], str] = Latest(MOST_LOOKING)  # by team and person
 
     def hear(self, workspace: Workspace, message: Mapping[str, Any]) -> None:
         """Take in a message that somebody says, or a bot, or we ourselves."""
@@ -132,8 +132,6 @@ class Screens:
         self._looking.pop((team, person), None)
         if channel is not None:
             self._looking[team, person] = channel
-        if len(self._looking) > MOST_LOOKING:
-            self._looking.popitem(last=False)
 
     async def around(self, workspace: Workspace, one: Heard, here: Scope) -> tuple[Seen, ...]:
         """Return what is seen around a message, oldest first. here: where it is said.
@@ -211,10 +209,7 @@ class Screens:
         return tuple(Seen(one.name or name(one.person), words.read(one.text, name), one.turn) for one in lines)
 
     def _screen(self, where: Where) -> Screen:
-        screen = self._screens.setdefault(where, Screen(where[2]))
-        self._screens.move_to_end(where)
-        if len(self._screens) > MOST_PLACES:
-            self._screens.popitem(last=False)
+        self._screens[where] = screen = self._screens.get(where) or Screen(where[2])
         return screen
 
     def _line(self, team: str, channel: str, ts: str) -> Line | None:

@@ -5,7 +5,6 @@ gets their status.
 """
 
 import asyncio
-from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -15,6 +14,7 @@ import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.delivery.mentions import quiet_on_slack
+from bot.latest import Latest
 from bot.platforms.slack.refusals import answered, coded
 from bot.platforms.slack.workspaces import Workspace
 
@@ -60,7 +60,7 @@ class Signs:
 
     def __init__(self) -> None:
         self._lit: dict[tuple[str, str, str], asyncio.Task[Way | None]] = {}
-        self._titled: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+        self._titled: Latest[tuple[str, str, str], None] = Latest(MOST_TITLED)
         self._older: set[str] = set()  # workspaces
         self._resting: dict[tuple[str, str, str], asyncio.Task[None]] = {}
 
@@ -122,8 +122,6 @@ class Signs:
         if work.name in self._titled:
             return None
         self._titled[work.name] = None
-        if len(self._titled) > MOST_TITLED:
-            self._titled.popitem(last=False)
         return quiet_on_slack(" ".join(work.text.split()))[:TITLE] or None
 
     async def _rested(self, work: Work, lit: "asyncio.Task[Way | None]") -> None:
