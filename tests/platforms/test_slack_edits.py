@@ -75,7 +75,7 @@ async def test_an_edit_that_comes_before_its_message_is_what_is_answered(app, of
     edited = said | {"text": f"{ask}Bello?"}
     office.event(subtype="message_changed", message=edited, previous_message=said)
     late = said | {"channel": office.general.id}
-    await server.until(lambda: app.app._messages._early.latest(server.home.id, late) != late)
+    await server.until(lambda: app.app._messages._arrivals.latest(server.home.id, late) != late)
     office.event(**said)
     await app.final(office.general, "Bello!")
     assert "Who is Bello?" in app.model.last_prompt
