@@ -11,6 +11,7 @@ views.py          the agent view, the older assistant view, and when the App Hom
 actions.py        commands, shortcuts, buttons and dialogs
 floor.py          what both stand on
 rooms.py          what all of that works with
+arrivals.py       which messages have come, and what became of others before they came
 intake.py         which messages are addressed to the bot
 screens.py        what a person sees beside a question
 words.py          Slack's texts as people read them, and back
@@ -23,6 +24,10 @@ missed.py         what was said while the bot was away
 talks.py          the conversations that are going on
 signs.py          what shows that the bot is at work
 outlet.py         where a reply goes: streamed where Slack can, else posted and updated
+destination.py    the channel or thread that this is
+streams.py        messages that grow
+posts.py          messages that are posted and updated
+metadata.py       what our messages carry unseen
 rates.py          how much of what Slack takes of us in a minute
 plainly.py        its text without marks, for notifications
 refusals.py       what Slack's refusals mean for it

@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackApiError
 from bot.desk import Shown
 from bot.errors import ObjectError
 from bot.notices import SORRY
-from bot.platforms.slack import blocks, slashes, words
+from bot.platforms.slack import blocks, metadata, slashes, words
 from bot.platforms.slack.desk import Place, Spot
 from bot.platforms.slack.floor import Floor
 from bot.platforms.slack.home import Look
@@ -132,8 +132,7 @@ class Actions:
             return
         message, channel = body["message"], body["channel"]["id"]
         where = self._floor.place(workspace, self._spot(body, message.get("thread_ts")))
-        payload = (message.get("metadata") or {}).get("event_payload") or {}
-        asked = payload.get("asked") or _asked(message) if message.get("bot_id") == workspace.bot else None
+        asked = metadata.asked(message) or _asked(message) if message.get("bot_id") == workspace.bot else None
         others = (channel, f"{channel}:{message['ts']}", f"{channel}:{asked}")
         self._floor.later(self._floor.desk.forget(where, message["ts"], asked, others))
 

@@ -20,7 +20,7 @@ from bot.lesson import Progress
 from bot.platforms.slack import blocks, past, people
 from bot.platforms.slack.audience import place, scope
 from bot.platforms.slack.intake import Heard
-from bot.platforms.slack.outlet import NO_REPLY
+from bot.platforms.slack.metadata import NO_REPLY
 from bot.platforms.slack.plainly import plain
 from bot.platforms.slack.refusals import told
 from bot.platforms.slack.rooms import Rooms

@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator
 from bot.apps.chat import BOT
 from bot.errors import DeliveryRefused
 from bot.lesson import Said
-from bot.platforms.slack import words
+from bot.platforms.slack import metadata, words
 from bot.platforms.slack.intake import Heard, heard
-from bot.platforms.slack.outlet import EVENT
 from bot.platforms.slack.refusals import told
 from bot.platforms.slack.workspaces import Workspace
 from memory.records import Turn, answer_id
@@ -58,10 +57,9 @@ async def _said(workspace: Workspace, channel: str, name: str, message: "dict[st
     if one is not None:
         person = await workspace.people.person(one.person)
         return Said(ts, at, turn(workspace, one, person.name) if one.text.strip() else None)
-    metadata = message.get("metadata")
-    if message.get("bot_id") != workspace.bot or not isinstance(metadata, dict) or metadata.get("event_type") != EVENT:
+    asked = metadata.asked(message)
+    if message.get("bot_id") != workspace.bot or not asked:
         return Said(ts, at, None)
-    asked = metadata["event_payload"].get("asked")
     text = words.answered(message) or words.read(str(message.get("text") or ""), workspace.people.name)
     answer = Turn(answer_id(asked), channel, BOT, name, "assistant", text, at)
     return Said(ts, at, answer if text else None)

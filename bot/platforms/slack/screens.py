@@ -16,9 +16,8 @@ import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.latest import Latest
-from bot.platforms.slack import words
+from bot.platforms.slack import metadata, words
 from bot.platforms.slack.intake import SAID, Heard
-from bot.platforms.slack.outlet import EVENT
 from bot.platforms.slack.people import Person
 from bot.platforms.slack.refusals import after, busy, coded
 from bot.platforms.slack.workspaces import Workspace
@@ -62,9 +61,8 @@ def line(message: Mapping[str, Any], workspace: Workspace, me: str) -> Line | No
     if not ts or not text:
         return None
     if bot and bot == workspace.bot:
-        metadata = message.get("metadata") or {}
-        payload = metadata.get("event_payload") or {} if metadata.get("event_type") == EVENT else {}
-        return Line(ts, "", me, text, answer_id(str(payload["asked"])) if payload.get("asked") else ts)
+        asked = metadata.asked(message)
+        return Line(ts, "", me, text, answer_id(asked) if asked else ts)
     if bot:
         profile = message.get("bot_profile") or {}
         return Line(ts, "", str(message.get("username") or profile.get("name") or "a bot"), text, ts)

@@ -17,8 +17,9 @@ from bot.delivery.stream import Style
 from bot.engine import Engine
 from bot.platforms.slack import blocks, intake, signs, words
 from bot.platforms.slack.audience import place, scope
+from bot.platforms.slack.destination import Destination
 from bot.platforms.slack.intake import Heard
-from bot.platforms.slack.outlet import Outlet, Spot
+from bot.platforms.slack.outlet import Outlet
 from bot.platforms.slack.places import Places
 from bot.platforms.slack.refusals import REFUSED, busy, coded
 from bot.platforms.slack.screens import Screens
@@ -215,14 +216,13 @@ class Talks:
 
         outlet = Outlet(
             workspace.sender,
-            Spot(
+            Destination(
                 channel,
                 _thread(asked.incoming, asked.id),
                 asked.id,
                 None if here.audience is Audience.DIRECT else (workspace.team, person),
             ),
             lambda controls: blocks.controls(controls, asked.id, person),
-            workspace.starts,
             workspace.rates,
             stopped=stopped,
             session=self._signs.sessions(workspace.team),
