@@ -18,8 +18,8 @@ from bot.metrics import Metrics
 from bot.notices import Practices
 from bot.platforms.slack import intake
 from bot.platforms.slack.app import SlackApp
-from bot.platforms.slack.places import Places
 from bot.platforms.slack.purging import Purging
+from bot.platforms.slack.readers import Readers
 from bot.platforms.slack.rooms import Rooms
 from bot.platforms.slack.tenants import Served
 from bot.platforms.slack.workspaces import Workspace, Workspaces
@@ -73,8 +73,8 @@ class Office:
         self.asleep = False
 
     @property
-    def places(self) -> Places:
-        return self.app.places
+    def readers(self) -> Readers:
+        return self.app.readers
 
     async def deliver(self, delivery: Delivery, attempt: Attempt) -> str:
         """Take what Slack tells."""
@@ -98,13 +98,13 @@ class Office:
         one = intake.heard(self.server.world.shown(message) | {"channel": message.channel.id})
         assert one is not None
         workspace = await self.workspace(message.channel.team)
-        await self.places.met(workspace, await workspace.people.channel(one.channel))
+        await self.readers.met(workspace, await workspace.people.channel(one.channel))
         return await self.app.talks.incoming(workspace, one)
 
     async def scope(self, message: Message) -> Scope:
         """Return the scope by which a message's answer recalls."""
         here = (await self.incoming(message)).scope
-        return await self.places.settled(await self.workspace(message.channel.team), here)
+        return await self.readers.settled(await self.workspace(message.channel.team), here)
 
 
 @asynccontextmanager

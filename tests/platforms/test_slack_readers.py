@@ -152,21 +152,21 @@ async def test_with_exchanged_tokens_people_are_asked_about_with_the_new_one(app
 
 async def test_a_channel_of_which_slack_cannot_say_what_it_is_is_closed_until_it_can(app, library, memory, client):
     team = await app.workspace(library.team)
-    assert await app.places.ready(team)
+    assert await app.readers.ready(team)
     key = memory.keys.tenant("slack:" + library.team.id)
     assert await client.smembers(key.everyones) == {library.general.id.encode()}
     app.server.faults.fail(200, error="internal_error", on="conversations.info*")
     with pytest.raises(SlackApiError):
-        await app.places.moved(team, library.general.id)
+        await app.readers.moved(team, library.general.id)
     assert not await client.exists(key.everyones)
-    await app.places.moved(team, library.general.id)
+    await app.readers.moved(team, library.general.id)
     assert await client.smembers(key.everyones) == {library.general.id.encode()}
 
 
 async def test_what_changes_while_all_is_being_told_is_as_it_is_now(app, library, memory, client):
     team = await app.workspace(library.team)
     held = app.server.faults.hold(on="users.conversations*", after=True)
-    telling = asyncio.create_task(app.places.ready(team))
+    telling = asyncio.create_task(app.readers.ready(team))
     await held.reached.wait()
     app.server.make_private(library.general, library.ada)
     await app.heard()
@@ -178,7 +178,7 @@ async def test_what_changes_while_all_is_being_told_is_as_it_is_now(app, library
 async def test_a_channel_is_closed_as_soon_as_it_is_made_private_though_slack_answers_nothing(
     app, library, memory, client
 ):
-    assert await app.places.ready(await app.workspace(library.team))
+    assert await app.readers.ready(await app.workspace(library.team))
     app.server.faults.fail(200, error="internal_error", times=100, on="conversations.info*")
     app.server.make_private(library.general, library.ada)
     await app.heard()
@@ -186,7 +186,7 @@ async def test_a_channel_is_closed_as_soon_as_it_is_made_private_though_slack_an
 
 
 async def test_a_channel_that_has_got_another_id_is_told_of_by_that_one(app, library, memory, client):
-    assert await app.places.ready(await app.workspace(library.team))
+    assert await app.readers.ready(await app.workspace(library.team))
     new = app.server.channel("new", library.ada)
     told = {"type": "channel_id_changed", "old_channel_id": library.general.id, "new_channel_id": new.id}
     app.server.world.tell(told | {"event_ts": "1.0"}, "channel_id_changed", new)

@@ -1,7 +1,7 @@
 """The Slack app.
 
 running.py        connects by Socket Mode or listens for HTTP, and ends in good order
-line.py           how Slack's events come, and whether they do
+transport.py      how Slack's events come, and whether they do
 socket_mode.py    the socket of Socket Mode, and whether it lives
 workspaces.py     whose tokens a request takes: one workspace's, or those that have installed the app
 app.py            events of Slack in, the engine's answers out: registers the four that follow
@@ -18,7 +18,8 @@ words.py          Slack's texts as people read them, and back
 people.py         who people and channels are, as far as it matters who reads what
 kept.py           what was asked of Slack, for a while
 audience.py       who can read a channel
-places.py         channels as they come, change and go, as memory is told of them
+readers.py        memory is told who can read the channels
+leaving.py        what becomes of memory when a channel is gone
 sharing.py        which workspace is asked, where several share a channel
 missed.py         what was said while the bot was away
 talks.py          the conversations that are going on

@@ -72,7 +72,7 @@ class Place:
             person = await self._workspace.people.person(self._spot.person)
         quick = scope(self._workspace.team, await self._channel(), person, self._spot.thread, narrow=self._narrow)
         return Who(
-            await self._talks.places.settled(self._workspace, quick),
+            await self._talks.readers.settled(self._workspace, quick),
             person.name,
             manager=person.admin,
             moderator=person.admin,

@@ -11,7 +11,7 @@ from bot.desk import Desk
 from bot.platforms.slack import slashes
 from bot.platforms.slack.desk import Place, Spot
 from bot.platforms.slack.home import Home
-from bot.platforms.slack.places import Places
+from bot.platforms.slack.readers import Readers
 from bot.platforms.slack.rooms import Rooms
 from bot.platforms.slack.sharing import Sharing
 from bot.platforms.slack.talks import Talks
@@ -32,8 +32,8 @@ class Floor:
         self.rooms, self.service = rooms, rooms.service
         memory, settings = rooms.memory, rooms.settings
         self.sharing = Sharing(rooms.workspaces)
-        self.places = Places(memory, rooms.service.listening)
-        self.talks = Talks(rooms.workspaces, rooms.engine, memory, rooms.service, settings, self.places, rooms.burst)
+        self.readers = Readers(memory)
+        self.talks = Talks(rooms.workspaces, rooms.engine, memory, rooms.service, settings, self.readers, rooms.burst)
         self.desk = Desk(rooms.engine, memory, rooms.service, settings)
         self.home = Home(memory)
         self.slash = slashes.called()  # as the last slash command told: the manifest may have put a word before them

@@ -47,7 +47,7 @@ class Messages:
         self._screens = floor.talks.screens
         self._arrivals = Arrivals()
         self._orders: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self.missed = Missed(Notes(floor.rooms.memory), floor.places, self._hear_late)
+        self.missed = Missed(Notes(floor.rooms.memory), floor.readers, self._hear_late)
         self.ending = False
 
     def register(self, bolt: AsyncApp) -> None:
@@ -71,10 +71,10 @@ class Messages:
                     await self._deleted(workspace, event)
                 case "channel_convert_to_private":
                     for one in await self._floor.sharing.beside(workspace, event["channel"]):
-                        await self._floor.places.closed(one, event["channel"])
+                        await self._floor.readers.closed(one, event["channel"])
                 case "channel_convert_to_public":
                     for one in await self._floor.sharing.beside(workspace, event["channel"]):
-                        await self._floor.places.moved(one, event["channel"])
+                        await self._floor.readers.moved(one, event["channel"])
                 case _:
                     await self._hear_once(workspace, event, first=first)
 
@@ -109,7 +109,7 @@ class Messages:
         channel, person = await workspace.people.channel(one.channel), await workspace.people.person(one.person)
         if person.bot:
             return
-        await self._floor.places.met(workspace, channel)
+        await self._floor.readers.met(workspace, channel)
         incoming = await self._floor.talks.incoming(workspace, one)
         here = incoming.scope
         whole = scope(workspace.team, channel, person)

@@ -16,7 +16,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.latest import Latest
 from bot.notes import Notes
-from bot.platforms.slack.places import Places
+from bot.platforms.slack.readers import Readers
 from bot.platforms.slack.workspaces import Workspace
 from memory.errors import LoreError
 
@@ -38,9 +38,9 @@ class Missed:
     hears: takes in a message as if it came now; what has been answered is known by its id.
     """
 
-    def __init__(self, notes: Notes, places: Places, hears: Hears) -> None:
+    def __init__(self, notes: Notes, readers: Readers, hears: Hears) -> None:
         self._notes = notes
-        self._places = places
+        self._readers = readers
         self._hears = hears
         self._talked: Latest[tuple[str, str], None] = Latest(MOST_PLACES)  # channels and threads, the latest last
 
@@ -61,7 +61,7 @@ class Missed:
                 back = True
             else:
                 if back and not first:
-                    self._places.away(workspace.team)
+                    self._readers.away(workspace.team)
                 if back and since is not None and time.time() - since > AWAY:
                     await self._look_back(workspace, max(since - OVERLAP, time.time() - LONGEST))
                 since, back, first = time.time(), False, False

@@ -25,13 +25,13 @@ from bot.health import Health, add_routes
 from bot.pauses import pauses
 from bot.platforms.slack import oauth
 from bot.platforms.slack.app import SlackApp
-from bot.platforms.slack.line import Ending, Line
 from bot.platforms.slack.manifest import EVENTS
 from bot.platforms.slack.purging import Purging
 from bot.platforms.slack.rooms import Rooms
 from bot.platforms.slack.socket_mode import SURE, Client, SocketMode
 from bot.platforms.slack.tenants import Served, tenant
 from bot.platforms.slack.tokens import ManyWorkspaces, OneWorkspace, Secrets, Socket, refuse, refused
+from bot.platforms.slack.transport import Ending, Transport
 from bot.platforms.slack.workspaces import Workspaces
 from bot.service import Service
 from bot.settings import Settings
@@ -71,7 +71,7 @@ async def serve(
         if not isinstance(secrets, ManyWorkspaces):
             for workspace in workspaces.known():
                 await purging.here(workspace.team)
-                await app.places.ready(workspace)
+                await app.readers.ready(workspace)
         unfinished = Unfinished(engine, lambda: [tenant(one) for one in workspaces.teams()], app.talks.take_up)
         sweeping = grace.keep_up(memory, service.listening)
         taking_up = asyncio.create_task(unfinished.run())
@@ -79,17 +79,17 @@ async def serve(
         if not isinstance(secrets, ManyWorkspaces):
             token = secrets.bot.get_secret_value()
             work.append(asyncio.create_task(_still_taken(workspaces, token, settings.slack_ping)))
-        line: Line
+        transport: Transport
         if isinstance(secrets, Socket):
-            line = await stack.enter_async_context(_socket(bolt, secrets, workspaces, settings))
+            transport = await stack.enter_async_context(_socket(bolt, secrets, workspaces, settings))
         else:
-            line = await stack.enter_async_context(_http(bolt, settings, health))
+            transport = await stack.enter_async_context(_http(bolt, settings, health))
         if not isinstance(secrets, ManyWorkspaces):
-            work += [asyncio.create_task(app.missed.run(one, line.trouble)) for one in workspaces.known()]
-        health.check("slack", line)
-        service.metrics.serves("slack", line.sockets, lambda: len(app.talks))
+            work += [asyncio.create_task(app.missed.run(one, transport.trouble)) for one in workspaces.known()]
+        health.check("slack", transport)
+        service.metrics.serves("slack", transport.sockets, lambda: len(app.talks))
         log.info("online", workspaces=workspaces.teams())
-        watching, stopping = asyncio.create_task(line.watch()), asyncio.create_task(ending.wait())
+        watching, stopping = asyncio.create_task(transport.watch()), asyncio.create_task(ending.wait())
         try:
             await asyncio.wait([*work, watching, stopping], return_when=asyncio.FIRST_COMPLETED)
             for one in (*work, watching):
@@ -212,7 +212,7 @@ async def _socket(
 ) -> AsyncIterator[SocketMode]:
     """Connect by Socket Mode, and stay connected. Raises Unconfigured where Slack refuses the app-level token.
 
-    The client tries to connect for ever; whether it does is for whoever watches the line.
+    The client tries to connect for ever; whether it does is for whoever watches the transport.
     """
     app_token = secrets.app.get_secret_value()
     client = Client(app_token, workspaces.client(app_token), settings.slack_ping)
@@ -236,7 +236,7 @@ async def _socket(
 
 
 @asynccontextmanager
-async def _http(bolt: AsyncApp, settings: Settings, health: Health) -> AsyncIterator[Line]:
+async def _http(bolt: AsyncApp, settings: Settings, health: Health) -> AsyncIterator[Transport]:
     """Listen for Slack's requests, and for installations where there may be many. Raises SettingsError."""
     host, port = settings.slack_address
     app = bolt.web_app(path=EVENTS)
@@ -252,6 +252,6 @@ async def _http(bolt: AsyncApp, settings: Settings, health: Health) -> AsyncIter
                 f"Slack's requests cannot be taken on port {port} of {host} ({error.strerror}); set LOREBOT_SLACK_PORT"
             ) from error
         print(f"Listening on {host}:{runner.addresses[0][1]}", flush=True)
-        yield Line()
+        yield Transport()
     finally:
         await runner.cleanup()

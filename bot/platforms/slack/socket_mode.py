@@ -22,8 +22,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import PlatformLost
 from bot.metrics import Socket
-from bot.platforms.slack.line import Line
 from bot.platforms.slack.tokens import refuse
+from bot.platforms.slack.transport import Transport
 from memory import tasks
 
 log = structlog.get_logger()
@@ -85,7 +85,7 @@ class Client(SocketModeClient):
         self.told_at = time.monotonic()
 
 
-class SocketMode(Line):
+class SocketMode(Transport):
     """Looks after a client's socket."""
 
     def __init__(self, client: Client) -> None:

@@ -20,7 +20,7 @@ from bot.platforms.slack.audience import place, scope
 from bot.platforms.slack.destination import Destination
 from bot.platforms.slack.intake import Heard
 from bot.platforms.slack.outlet import Outlet
-from bot.platforms.slack.places import Places
+from bot.platforms.slack.readers import Readers
 from bot.platforms.slack.refusals import REFUSED, busy, coded
 from bot.platforms.slack.screens import Screens
 from bot.platforms.slack.workspaces import Workspace, Workspaces
@@ -62,13 +62,13 @@ class Talks:
         memory: Memory,
         service: Service,
         settings: Settings,
-        places: Places,
+        readers: Readers,
         burst: float = BURST,
     ) -> None:
         """burst: seconds of silence that end one."""
         self.screens = Screens(memory, settings.name)
         self._workspaces = workspaces
-        self.places = places
+        self.readers = readers
         self._engine = engine
         self._memory = memory
         self._settings = settings
@@ -191,7 +191,7 @@ class Talks:
         works = [_work(origin.workspace, incoming, one) for one in asked.ids]
         self._signs.light(works[0])
         try:
-            here = await self.places.settled(origin.workspace, incoming.scope)
+            here = await self.readers.settled(origin.workspace, incoming.scope)
             incoming = replace(incoming, scope=here)
             files, seen = await asyncio.gather(
                 self._files(incoming, asked.origins or (origin,)),
