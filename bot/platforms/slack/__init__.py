@@ -1,6 +1,8 @@
 """The Slack app.
 
-running.py        connects by Socket Mode or listens for HTTP, and ends in good order
+running.py        serves workspaces from the first connection on, and ends in good order
+opening.py        what the app is to Slack: in one workspace, or wherever it is installed
+connecting.py     connects by Socket Mode, or listens for HTTP
 transport.py      how Slack's events come, and whether they do
 socket_mode.py    the socket of Socket Mode, and whether it lives
 workspaces.py     whose tokens a request takes: one workspace's, or those that have installed the app
