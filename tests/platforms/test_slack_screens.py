@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.platforms.slack.intake import Heard
-from bot.platforms.slack.screens import FRESH, SEEN, Screens, _renew, line
+from bot.platforms.slack.screen import SEEN, line
+from bot.platforms.slack.screens import FRESH, Screens
 from bot.platforms.slack.tenants import Served
 from bot.platforms.slack.workspaces import Workspace
 from bot.records import Seen
@@ -277,7 +278,7 @@ def test_whatever_is_heard_and_told_each_message_is_shown_once_in_order_and_as_s
             screens.drop("T1", "C1", f"{number + 10}.0")
     screen, before = screens._screen(("T1", "C1", None)), f"{asked + 10}.0"
     found = [one for number in told if number < asked if (one := line(say(number, "as told"), workspace, "Lorebot"))]
-    _renew(screen, found, before, whole=True)
+    screen.renew(found, before, whole=True)
     shown = screen.before(before)
     assert [one.ts for one in shown] == sorted({one.ts for one in shown})
     if found:

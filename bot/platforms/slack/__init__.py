@@ -16,6 +16,7 @@ rooms.py          what all of that works with
 arrivals.py       which messages have come, and what became of others before they came
 intake.py         which messages are addressed to the bot
 screens.py        what a person sees beside a question
+screen.py         one screen of that: a channel or thread
 words.py          Slack's texts as people read them, and back
 people.py         who people and channels are, as far as it matters who reads what
 kept.py           what was asked of Slack, for a while
