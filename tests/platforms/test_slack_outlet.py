@@ -15,9 +15,10 @@ from bot.delivery.stream import Controls, nonce, show
 from bot.errors import DeliveryRefused, MessageLost, NotYet, SlowDown
 from bot.platforms.slack import blocks, talks
 from bot.platforms.slack.destination import Destination
+from bot.platforms.slack.failures import PAUSE
 from bot.platforms.slack.outlet import ROLL_OVER, Outlet
 from bot.platforms.slack.rates import CLOSED, STARTS, Rate, Rates, Starts
-from bot.platforms.slack.refusals import LOST, PAUSE, REFUSED
+from bot.platforms.slack.refusals import LOST, REFUSED
 from bot.platforms.slack.workspaces import Workspaces
 from tests.fakes import ManualClock
 from tests.slacklike.server import SlackLike

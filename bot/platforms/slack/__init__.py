@@ -35,6 +35,7 @@ metadata.py       what our messages carry unseen
 rates.py          how much of what Slack takes of us in a minute
 plainly.py        its text without marks, for notifications
 refusals.py       what Slack's refusals mean for it
+failures.py       how any call to Slack fails
 desk.py           where people do something, for the desk of all platforms (bot/desk.py)
 home.py           the App Home: one's own memory
 blocks.py         buttons, dialogs and pages

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
-import aiohttp
 import structlog
 from aiohttp import web
 from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
@@ -18,6 +17,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from bot.errors import SettingsError
 from bot.health import Health, add_routes
 from bot.pauses import pauses
+from bot.platforms.slack.failures import FAILED, why
 from bot.platforms.slack.manifest import EVENTS
 from bot.platforms.slack.socket_mode import Client, SocketMode
 from bot.platforms.slack.tokens import Socket, refuse
@@ -87,10 +87,9 @@ async def answered(ask: Callable[[], Awaitable[T]], variable: str) -> T:
     for pause in pauses():
         try:
             return await ask()
-        except SlackApiError as error:
-            refuse(error, variable)
-            log.warning("Slack not reached yet", error=str(error.response.get("error")), again_in=round(pause, 1))
-        except (TimeoutError, OSError, aiohttp.ClientError) as error:
-            log.warning("Slack not reached yet", error=type(error).__name__, again_in=round(pause, 1))
+        except FAILED as error:
+            if isinstance(error, SlackApiError):
+                refuse(error, variable)
+            log.warning("Slack not reached yet", error=why(error), again_in=round(pause, 1))
         await asyncio.sleep(pause)
     raise AssertionError

@@ -19,6 +19,7 @@ from bot.errors import CommandError
 from bot.lesson import Progress
 from bot.platforms.slack import blocks, past, people
 from bot.platforms.slack.audience import place, scope
+from bot.platforms.slack.failures import coded
 from bot.platforms.slack.intake import Heard
 from bot.platforms.slack.metadata import NO_REPLY
 from bot.platforms.slack.plainly import plain
@@ -165,7 +166,7 @@ class Place:
         try:
             await self._workspace.client.views_open(trigger_id=trigger, view=view)
         except SlackApiError as error:
-            log.warning("dialog not opened", error=str(error.response.get("error")))
+            log.warning("dialog not opened", error=coded(error))
             await self.show(Shown("That took me too long, and Slack waits three seconds only: please do it again."))
 
     async def _channel(self) -> people.Channel:
@@ -173,7 +174,7 @@ class Place:
         try:
             return await self._workspace.people.channel(self._spot.channel)
         except SlackApiError as error:
-            if error.response.get("error") in NOT_IN:
+            if coded(error) in NOT_IN:
                 return people.Channel(self._spot.channel, "private", outsiders=True)
             with told():
                 raise
@@ -193,7 +194,7 @@ class Place:
                 unfurl_links=False, unfurl_media=False, metadata=NO_REPLY,
             )  # fmt: skip
         except SlackApiError as error:
-            if error.response.get("error") in NOT_IN:
+            if coded(error) in NOT_IN:
                 raise CommandError(NOT_HERE.format(self._rooms.settings.name)) from error
             with told():
                 raise

@@ -10,12 +10,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError
 
 from bot.latest import Latest
 from bot.notes import Notes
+from bot.platforms.slack.failures import FAILED, why
 from bot.platforms.slack.readers import Readers
 from bot.platforms.slack.workspaces import Workspace
 from memory.errors import LoreError
@@ -75,8 +74,8 @@ class Missed:
                 for message in await _said(workspace, channel, thread, since):
                     found += 1
                     await self._hears(workspace, {**message, "channel": channel})
-            except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError, LoreError) as error:
-                log.warning("not looked back", channel=channel, error=type(error).__name__)
+            except (*FAILED, LoreError) as error:
+                log.warning("not looked back", channel=channel, error=why(error))
         log.info("caught up", messages=found, seconds=round(time.time() - since))
 
 

@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError
 
 from bot.platforms.slack.audience import place, scope
+from bot.platforms.slack.failures import FAILED, coded, why
 from bot.platforms.slack.people import PATIENCE, Channel
 from bot.platforms.slack.tenants import tenant
 from bot.platforms.slack.workspaces import Workspace
@@ -58,8 +57,8 @@ class Readers:
         try:
             person = await workspace.people.person(here.person)
             found = await workspace.people.settled(channel)
-        except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.warning("readers not known", team=workspace.team, channel=channel, error=type(error).__name__)
+        except FAILED as error:
+            log.warning("readers not known", team=workspace.team, channel=channel, error=why(error))
             return replace(here, outsiders=True)
         return scope(workspace.team, found, person, thread, narrow=here.narrow or not known)
 
@@ -106,9 +105,9 @@ class Readers:
             office.changed.add(channel)
             try:
                 found = await workspace.people.channel(channel)
-            except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            except FAILED as error:
                 await self._close(workspace, [channel])
-                if isinstance(error, SlackApiError) and error.response.get("error") in HIDDEN:
+                if coded(error) in HIDDEN:
                     return
                 raise
             await self._tell(workspace, [found])

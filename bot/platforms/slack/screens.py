@@ -11,14 +11,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.latest import Latest
 from bot.platforms.slack import words
+from bot.platforms.slack.failures import FAILED, after, busy, why
 from bot.platforms.slack.intake import Heard
-from bot.platforms.slack.refusals import after, busy, coded
 from bot.platforms.slack.screen import SEEN, Line, Screen, line
 from bot.platforms.slack.workspaces import Workspace
 from bot.records import Seen
@@ -34,7 +33,6 @@ FRESH = 60.0  # seconds in which events are trusted to tell everything; some may
 PATIENCE = 2.0  # seconds that an answer waits for it
 MOST_PLACES = 2000
 MOST_LOOKING = 10_000
-FAILED = (SlackApiError, aiohttp.ClientError, OSError, TimeoutError)
 
 Where = tuple[str, str, str | None]  # team, channel, thread
 
@@ -125,7 +123,7 @@ class Screens:
             async with asyncio.timeout(PATIENCE):
                 found, whole = await _asked(workspace, where, ts)
         except FAILED as error:
-            log.info("not looked back", channel=channel, why=_why(error))
+            log.info("not looked back", channel=channel, why=why(error))
             if isinstance(error, SlackApiError) and busy(error):
                 self._resting[team, method] = now + after(error)
             return False
@@ -198,7 +196,3 @@ async def _known(workspace: Workspace, person: str) -> None:
     """Let somebody's name be known, where Slack tells it."""
     with suppress(*FAILED):
         await workspace.people.person(person)
-
-
-def _why(error: Exception) -> str:
-    return (coded(error) if isinstance(error, SlackApiError) else "") or type(error).__name__

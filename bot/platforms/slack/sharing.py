@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.latest import Latest
 from bot.platforms.slack import words
+from bot.platforms.slack.failures import FAILED, why
 from bot.platforms.slack.workspaces import Workspace, Workspaces
 
 log = structlog.get_logger()
@@ -63,8 +63,8 @@ class Sharing:
     async def _at(self, team: str) -> Workspace | None:
         try:
             return await self._workspaces.at(team)
-        except (LookupError, SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.info("workspace not known", team=team, error=type(error).__name__)
+        except (LookupError, *FAILED) as error:
+            log.info("workspace not known", team=team, error=why(error))
             return None
 
 

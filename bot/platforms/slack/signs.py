@@ -9,13 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 
-import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.delivery.mentions import quiet_on_slack
 from bot.latest import Latest
-from bot.platforms.slack.refusals import answered, coded
+from bot.platforms.slack.failures import FAILED, coded, status
 from bot.platforms.slack.workspaces import Workspace
 
 log = structlog.get_logger()
@@ -29,7 +28,6 @@ OLDER = frozenset({
     "not_allowed_token_type", "missing_scope", "no_permission",
 })  # fmt: skip
 FOREIGN = frozenset({"user_not_found", "user_not_in_channel"})  # who asks is of another workspace
-FAILED = (SlackApiError, OSError, TimeoutError, aiohttp.ClientError)
 
 
 class Way(Enum):
@@ -110,7 +108,7 @@ class Signs:
             if coded(error) in FOREIGN:
                 await client.agents_sessions_setStatus(**at_work, title=title)
                 return True
-            if coded(error) in OLDER or answered(error) == 404:
+            if coded(error) in OLDER or status(error) == 404:
                 self._older.add(work.workspace.team)
             log.info("no agent session", team=work.workspace.team, why=coded(error))
             self._titled.pop(work.name, None)

@@ -22,6 +22,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import PlatformLost
 from bot.metrics import Socket
+from bot.platforms.slack.failures import why
 from bot.platforms.slack.tokens import refuse
 from bot.platforms.slack.transport import Transport
 from memory import tasks
@@ -152,5 +153,5 @@ class SocketMode(Transport):
     @property
     def _lost(self) -> str:
         refused = self._client.refused
-        why = f" ({refused.response.get('error')})" if refused is not None else ""
-        return f"Slack has not been heard for {self.silence:.0f} s{why}"
+        reason = f" ({why(refused)})" if refused is not None else ""
+        return f"Slack has not been heard for {self.silence:.0f} s{reason}"

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 
@@ -18,10 +17,11 @@ from bot.engine import Engine
 from bot.platforms.slack import blocks, intake, signs, words
 from bot.platforms.slack.audience import place, scope
 from bot.platforms.slack.destination import Destination
+from bot.platforms.slack.failures import FAILED, busy, coded, why
 from bot.platforms.slack.intake import Heard
 from bot.platforms.slack.outlet import Outlet
 from bot.platforms.slack.readers import Readers
-from bot.platforms.slack.refusals import REFUSED, busy, coded
+from bot.platforms.slack.refusals import REFUSED
 from bot.platforms.slack.screens import Screens
 from bot.platforms.slack.workspaces import Workspace, Workspaces
 from bot.records import Attachment, Incoming
@@ -120,13 +120,11 @@ class Talks:
             asked = await self.found(incoming)
         except LookupError:
             await self._gone(incoming, "deleted")
-        except SlackApiError as error:
+        except (*FAILED, LoreError) as error:
             if coded(error) in REFUSED:
                 await self._gone(incoming, coded(error))
             else:  # it is looked for again
-                log.warning("not taken up", turn=incoming.id, error=coded(error))
-        except (OSError, TimeoutError, aiohttp.ClientError, LoreError) as error:
-            log.warning("not taken up", turn=incoming.id, error=type(error).__name__)
+                log.warning("not taken up", turn=incoming.id, error=why(error))
         else:
             self.take(asked, anyway=True)
 
@@ -134,7 +132,7 @@ class Talks:
         """Return what was asked as it is in Slack now: it may say something else, and others may read it.
 
         Where Slack takes no more of such questions now, it is what was written down. Raises LookupError where it is
-        gone, SlackApiError, OSError, aiohttp.ClientError, RedisError.
+        gone, FAILED, RedisError.
         """
         team = incoming.scope.tenant.removeprefix("slack:")
         workspace = await self._workspaces.at(team)
