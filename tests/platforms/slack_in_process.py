@@ -99,7 +99,7 @@ class Office:
         assert one is not None
         workspace = await self.workspace(message.channel.team)
         await self.readers.met(workspace, await workspace.people.channel(one.channel))
-        return await self.app.talks.incoming(workspace, one)
+        return await self.app.talks.questions.incoming(workspace, one)
 
     async def scope(self, message: Message) -> Scope:
         """Return the scope by which a message's answer recalls."""

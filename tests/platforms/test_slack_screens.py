@@ -120,7 +120,7 @@ async def test_who_paused_being_remembered_is_seen_all_the_same_as_on_discord(ap
 async def _around(app: Inside, office: Office, thread: str) -> tuple[Seen, ...]:
     here = Scope(f"slack:{app.home.team}", f"{office.general.id}:{thread}", office.ada.id, Audience.PUBLIC)
     asked = Heard("9999999999.000000", office.general.id, office.ada.id, "?", thread)
-    return await app.app.talks.screens.around(app.home, asked, here)
+    return await app.app._floor.screens.around(app.home, asked, here)
 
 
 async def test_while_slack_asks_to_wait_what_was_heard_is_shown_and_nobody_waits(app, office, server):
@@ -249,12 +249,12 @@ async def test_somebody_who_looks_at_a_public_channel_beside_the_agent_may_ask_a
     closed = server.channel("closed", office.ada, office.bob, private=True)
     server.say(closed, office.bob, "We sell on Friday.")
     server.look_at(office.ada, closed)
-    await server.until(lambda: app.app.talks.screens._looking[server.home.id, office.ada.id] == closed.id)
+    await server.until(lambda: app.app._floor.screens._looking[server.home.id, office.ada.id] == closed.id)
     server.say(dm, office.ada, "What is said here?")
     await app.final(dm, "Nothing.")
     assert "Friday" not in app.model.last_prompt, "what is said in a private channel surfaces nowhere else"
     server.look_at(office.ada, None)
-    await server.until(lambda: not app.app.talks.screens._looking)
+    await server.until(lambda: not app.app._floor.screens._looking)
     server.say(dm, office.ada, "And now?")
     await app.final(dm, "Nothing either.")
     assert "in #general" not in app.seen

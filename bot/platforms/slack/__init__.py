@@ -26,6 +26,7 @@ leaving.py        what becomes of memory when a channel is gone
 sharing.py        which workspace is asked, where several share a channel
 missed.py         what was said while the bot was away
 talks.py          the conversations that are going on
+questions.py      what was asked, as it is now and as the engine takes it
 signs.py          what shows that the bot is at work
 outlet.py         where a reply goes: streamed where Slack can, else posted and updated
 destination.py    the channel or thread that this is

@@ -23,9 +23,10 @@ from bot.platforms.slack.failures import coded
 from bot.platforms.slack.intake import Heard
 from bot.platforms.slack.metadata import NO_REPLY
 from bot.platforms.slack.plainly import plain
+from bot.platforms.slack.questions import Origin
 from bot.platforms.slack.refusals import told
 from bot.platforms.slack.rooms import Rooms
-from bot.platforms.slack.talks import Origin, Talks
+from bot.platforms.slack.talks import Talks
 from bot.platforms.slack.workspaces import Workspace
 from bot.records import Incoming, Seen
 from memory.records import Turn
@@ -108,14 +109,14 @@ class Place:
         thread = self._spot.thread or (None if channel.kind == "direct" else message)
         one = Heard(message, self._spot.channel, self._spot.person, question, thread)
         with told():
-            incoming = await self._talks.incoming(self._workspace, one)
+            incoming = await self._talks.questions.incoming(self._workspace, one)
         incoming = replace(incoming, text=question, context=context)
         return self._talks.take(Asked(incoming, Origin(self._workspace, one)))
 
     async def take_again(self, incoming: Incoming) -> bool:
         """Let a message be answered anew, as it is now. Raises LookupError where Slack does not know it any more."""
         try:
-            asked = await self._talks.found(incoming)
+            asked = await self._talks.questions.found(incoming)
         except SlackApiError as error:
             raise LookupError(incoming.id) from error
         return self._talks.take(replace(asked, anew=True))

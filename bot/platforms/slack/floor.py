@@ -11,8 +11,10 @@ from bot.desk import Desk
 from bot.platforms.slack import slashes
 from bot.platforms.slack.desk import Place, Spot
 from bot.platforms.slack.home import Home
+from bot.platforms.slack.questions import Questions
 from bot.platforms.slack.readers import Readers
 from bot.platforms.slack.rooms import Rooms
+from bot.platforms.slack.screens import Screens
 from bot.platforms.slack.sharing import Sharing
 from bot.platforms.slack.talks import Talks
 from bot.platforms.slack.tenants import Served, tenant
@@ -33,7 +35,9 @@ class Floor:
         memory, settings = rooms.memory, rooms.settings
         self.sharing = Sharing(rooms.workspaces)
         self.readers = Readers(memory)
-        self.talks = Talks(rooms.workspaces, rooms.engine, memory, rooms.service, settings, self.readers, rooms.burst)
+        self.screens = Screens(memory, settings.name)
+        self.questions = Questions(rooms)
+        self.talks = Talks(rooms.engine, rooms.service, self.questions, self.screens, self.readers, rooms.burst)
         self.desk = Desk(rooms.engine, memory, rooms.service, settings)
         self.home = Home(memory)
         self.slash = slashes.called()  # as the last slash command told: the manifest may have put a word before them

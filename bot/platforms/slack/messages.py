@@ -22,7 +22,7 @@ from bot.platforms.slack.floor import Floor
 from bot.platforms.slack.intake import Heard
 from bot.platforms.slack.missed import Missed
 from bot.platforms.slack.people import Channel
-from bot.platforms.slack.talks import Origin
+from bot.platforms.slack.questions import Origin
 from bot.platforms.slack.tenants import tenant
 from bot.platforms.slack.workspaces import Workspace
 from bot.records import Incoming
@@ -44,7 +44,7 @@ class Messages:
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
         self._engine, self._memory = floor.rooms.engine, floor.rooms.memory
-        self._screens = floor.talks.screens
+        self._screens = floor.screens
         self._arrivals = Arrivals()
         self._orders: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.missed = Missed(Notes(floor.rooms.memory), floor.readers, self._hear_late)
@@ -110,7 +110,7 @@ class Messages:
         if person.bot:
             return
         await self._floor.readers.met(workspace, channel)
-        incoming = await self._floor.talks.incoming(workspace, one)
+        incoming = await self._floor.questions.incoming(workspace, one)
         here = incoming.scope
         whole = scope(workspace.team, channel, person)
         if not admission.admitted(whole, self._floor.rooms.settings.allow, self._floor.rooms.settings.deny):
@@ -157,7 +157,7 @@ class Messages:
         if one is None or one.person == workspace.me or old.get("text") == message.get("text"):
             return  # our own, or a link's preview
         self._arrivals.changed(workspace.team, channel, one.ts, message)
-        incoming = await self._floor.talks.incoming(workspace, one)
+        incoming = await self._floor.questions.incoming(workspace, one)
         talk = self._floor.talks.of(incoming)
         if talk is not None and one.ts in talk and await self._again(workspace, one, incoming.scope):
             talk.reword(incoming.id, incoming.text)
@@ -170,10 +170,10 @@ class Messages:
 
     async def _reworded(self, workspace: Workspace, one: Heard, old: str) -> None:
         """Let memory hold what a message says now, if it is remembered. old: what it said."""
-        incoming = await self._floor.talks.incoming(workspace, one)
+        incoming = await self._floor.questions.incoming(workspace, one)
         before = words.read(words.without(old, workspace.me), workspace.people.name)
         try:
-            if not await self._floor.talks.edited(one, incoming, before):
+            if not await self._floor.questions.edited(one, incoming, before):
                 whole = scope(workspace.team, await workspace.people.channel(one.channel), one.person)
                 await self._floor.service.listening.overheard.edited(whole, one.ts, incoming.text)
         except (LoreError, SlackApiError, OSError) as error:

@@ -18,7 +18,7 @@ class Views:
 
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
-        self._screens = floor.talks.screens
+        self._screens = floor.screens
 
     def register(self, bolt: AsyncApp) -> None:
         """Let bolt call us."""
