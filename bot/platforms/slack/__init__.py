@@ -10,7 +10,8 @@ app.py            events of Slack in, the engine's answers out: registers the fo
 messages.py       what people say, edit and delete
 comings.py        channels and workspaces as they come, change and go
 views.py          the agent view, the older assistant view, and when the App Home is opened
-actions.py        commands, shortcuts, buttons and dialogs
+actions.py        commands, shortcuts and buttons
+dialogs.py        dialogs, and what was written in them
 floor.py          what both stand on
 rooms.py          what all of that works with
 arrivals.py       which messages have come, and what became of others before they came

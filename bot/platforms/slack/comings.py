@@ -1,14 +1,11 @@
 """Channels and workspaces as they come, change and go: who reads what, and whom the app serves."""
 
-from typing import Any
-
 from slack_bolt.async_app import AsyncApp
 
 from bot.platforms.slack import leaving
-from bot.platforms.slack.floor import Floor
+from bot.platforms.slack.floor import Floor, Json
 from bot.platforms.slack.workspaces import Workspace
 
-Json = dict[str, Any]
 MOVES = ("channel_shared", "channel_unshared", "channel_id_changed")
 CAME = ("member_joined_channel", "member_left_channel")
 GONE = ("channel_deleted", "channel_left", "group_deleted", "group_left")

@@ -1,7 +1,7 @@
 """What all that comes from Slack stands on: the workspace it is from, a way to answer, and work that is done beside."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -25,6 +25,7 @@ from memory.errors import LoreError
 log = structlog.get_logger()
 
 Json = dict[str, Any]
+Ack = Callable[..., Awaitable[None]]  # tells Slack that something has come
 
 
 class Floor:

@@ -1,7 +1,6 @@
 """What people say in Slack: heard, heard anew where it was edited, and forgotten where it is gone."""
 
 import asyncio
-from typing import Any
 from weakref import WeakValueDictionary
 
 import structlog
@@ -18,7 +17,7 @@ from bot.platforms.slack import intake, past, slashes, words
 from bot.platforms.slack.arrivals import Arrivals
 from bot.platforms.slack.audience import place, scope
 from bot.platforms.slack.desk import Place, Spot
-from bot.platforms.slack.floor import Floor
+from bot.platforms.slack.floor import Floor, Json
 from bot.platforms.slack.intake import Heard
 from bot.platforms.slack.missed import Missed
 from bot.platforms.slack.people import Channel
@@ -31,8 +30,6 @@ from memory.records import Which
 from memory.scope import Operator, Scope
 
 log = structlog.get_logger()
-
-Json = dict[str, Any]
 
 
 class Messages:
