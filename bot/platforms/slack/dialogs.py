@@ -22,7 +22,6 @@ log = structlog.get_logger()
 
 NOT_MANAGER = "Only who manages this place may do that."
 QUOTED = 2000  # characters of a message that is asked about; Slack keeps 3,000 with a dialog
-LONGEST_LABEL = 2000  # characters; Slack's
 ARE_YOU_SURE = blocks.sure(
     blocks.SURE,
     "Forget everything?",
@@ -83,7 +82,7 @@ class Dialogs:
         label = "Who am I here? Nothing: as everywhere"
         if name == "model":
             known = ", ".join(await presets.models(tenant(workspace.team))) or "none beside the usual one"
-            label = f"Which model answers here? Nothing: the usual one. Known: {known}"[:LONGEST_LABEL]
+            label = f"Which model answers here? Nothing: the usual one. Known: {known}"[: blocks.LONGEST_LABEL]
         about = About(body["channel_id"], url=str(body.get("response_url") or "")).kept()
         callback = blocks.PERSONA if name == "persona" else blocks.MODEL
         dialog = blocks.dialog(callback, name.title(), label, value=value, about=about, optional=True)

@@ -9,12 +9,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.errors import DeliveryRefused
 from bot.platforms.slack.blocks import Block, markdown
 from bot.platforms.slack.destination import Destination
-from bot.platforms.slack.plainly import plain
+from bot.platforms.slack.plainly import MOST, plain
 from bot.platforms.slack.refusals import NoBlocks, told
 
 log = structlog.get_logger()
 
-LONGEST, LONGEST_UPDATE = 39_000, 3_900  # characters of a message without blocks; Slack takes 40,000, and 4,000
+LONGEST = 39_000  # characters of a message without blocks; Slack takes 40,000, and 4,000 of one that is updated
 
 Say = Callable[[str, list[Block]], Awaitable[str]]  # says a text with blocks; returns which message it is
 
@@ -54,7 +54,7 @@ class Posts:
                 )
             return message
 
-        await _laid_out(update, text, buttons, LONGEST_UPDATE)
+        await _laid_out(update, text, buttons, MOST)
 
     async def delete(self, message: str) -> None:
         """Take a message back."""
