@@ -14,9 +14,9 @@ from bot.commands.base import File, Slash, Switch, slashed
 from bot.conversation import Asked
 from bot.delivery.mentions import quiet_on_slack
 from bot.delivery.parts import SLACK
-from bot.desk import Shown, Who
 from bot.errors import CommandError
 from bot.lesson import Progress
+from bot.places import Shown, Who
 from bot.platforms.slack import blocks, past, people
 from bot.platforms.slack.audience import place, scope
 from bot.platforms.slack.failures import coded

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import structlog
 from slack_sdk.errors import SlackApiError
 
-from bot.desk import Shown
 from bot.errors import ObjectError
 from bot.notices import SORRY
+from bot.places import Shown
 from bot.platforms.slack import blocks, slashes, words
 from bot.platforms.slack.desk import Place, Spot
 from bot.platforms.slack.floor import Ack, Floor, Json

@@ -10,9 +10,10 @@ from slack_sdk.errors import SlackApiError
 
 from bot import admission
 from bot.conversation import Asked
-from bot.desk import NOTHING_TO_STOP, Shown
+from bot.desk import NOTHING_TO_STOP
 from bot.notes import Notes
 from bot.notices import BUSY
+from bot.places import Shown
 from bot.platforms.slack import intake, past, slashes, words
 from bot.platforms.slack.arrivals import Arrivals
 from bot.platforms.slack.audience import place, scope
