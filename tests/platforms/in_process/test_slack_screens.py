@@ -1,11 +1,9 @@
 """What is seen beside a question in Slack, and what becomes of it when that is edited or deleted."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from itertools import count
 
 import pytest
-import redis.asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,35 +15,28 @@ from bot.platforms.slack.workspaces import Workspace
 from bot.records import Seen
 from memory.memory import Memory
 from memory.scope import Audience, Scope
-from tests.platforms.slack_inside import Inside, inside
+from tests.platforms.in_process import conftest
+from tests.platforms.in_process.inside import Inside
 from tests.slacklike.server import SlackLike
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[SlackLike]:
-    async with SlackLike() as server:
-        server.ratelimits.on = False
-        yield server
-
-
-class Office:
-    """Ada and Bob, and a channel that everyone reads, in which something was said before the app came."""
+class Office(conftest.Office):
+    """With a channel in which something was said before the app came."""
 
     def __init__(self, server: SlackLike) -> None:
-        self.ada, self.bob = server.person("ada"), server.person("bob")
-        self.general = server.channel("general", self.ada, self.bob)
+        super().__init__(server)
+        me = self.general.members.pop(server.me.id)
         self.before = server.say(self.general, self.bob, "The coffee machine is broken.")
+        self.general.members[me.id] = me
+
+    @property
+    def channel(self) -> Scope:
+        return Scope(f"slack:{self.server.home.id}", self.general.id, self.ada.id, Audience.PUBLIC)
 
 
 @pytest.fixture
 async def office(server: SlackLike) -> Office:
     return Office(server)
-
-
-@pytest.fixture
-async def app(client: redis.asyncio.Redis, memory: Memory, server: SlackLike, office: Office) -> AsyncIterator[Inside]:
-    async with inside(client, memory, server) as app:
-        yield app
 
 
 async def test_what_was_said_before_the_app_came_is_seen_and_slack_is_asked_for_it_once(app, office, server):
@@ -136,11 +127,9 @@ async def test_while_slack_asks_to_wait_what_was_heard_is_shown_and_nobody_waits
 
 
 async def test_where_slack_does_not_tell_memory_has_what_is_remembered_of_the_channel(app, office, server, memory):
-    await app.app._floor.service.listening.channels.set(
-        Scope(f"slack:{server.home.id}", office.general.id, office.ada.id, Audience.PUBLIC), remembers=True
-    )
+    here = office.channel
+    await app.app._floor.service.listening.channels.set(here, remembers=True)
     said = server.say(office.general, office.bob, "The lift is broken too.")
-    here = Scope(f"slack:{server.home.id}", office.general.id, office.ada.id, Audience.PUBLIC)
     await _until_remembered(memory, here, said.ts)
     server.faults.fail(200, error="missing_scope", on="conversations.history", times=9)
     screens = Screens(memory, "Lorebot")  # that of a process which has heard nothing
@@ -181,12 +170,11 @@ async def test_slack_is_asked_again_after_a_while_for_another_process_may_hear_w
 ):
     clock = Clock()
     screens = Screens(memory, "Lorebot", clock)
-    here = Scope(f"slack:{server.home.id}", office.general.id, office.ada.id, Audience.PUBLIC)
     serial = count()
 
     async def seen() -> list[str]:
         asked = Heard(f"99999999{next(serial):02}.000000", office.general.id, office.ada.id, "?")
-        return [one.text for one in await screens.around(app.home, asked, here)]
+        return [one.text for one in await screens.around(app.home, asked, office.channel)]
 
     assert await seen() == ["The coffee machine is broken."]
     unheard = server.say(office.general, office.bob, "Said to another process.")

@@ -19,15 +19,16 @@ from memory.memory import Memory
 from memory.records import Turn
 from memory.scope import Audience
 from tests.fakes import ToyEmbedder
-from tests.platforms.slack_in_process import Office, office
+from tests.platforms.in_process.inside import Inside, inside
 from tests.slacklike.records import Channel, Guest, Kind, Message, Person
+from tests.slacklike.server import SlackLike
 
 serial = itertools.count(1)
 
 
 @pytest.fixture
-async def app(client, memory):
-    async with office(client, memory) as app:
+async def app(client, memory, server):
+    async with inside(client, memory, server, answers=False) as app:
         yield app
 
 
@@ -44,7 +45,7 @@ class Clock:
 class Library:
     """The home workspace's Ada and Bob, a channel that everybody there reads, and another firm."""
 
-    def __init__(self, app: Office) -> None:
+    def __init__(self, app: Inside) -> None:
         self.server = app.server
         self.team = app.server.home
         self.ada, self.bob = app.server.person("ada", admin=True), app.server.person("bob")
@@ -211,7 +212,7 @@ stories = st.lists(st.tuples(happenings, picks, picks), min_size=12, max_size=50
 class Town:
     """A workspace with its people and places, and what was said where: the plain truth."""
 
-    app: Office
+    app: Inside
     said: dict[str, Message] = field(default_factory=dict)
     shown = 0  # turns that were recalled from elsewhere, in all stories
 
@@ -319,7 +320,9 @@ def lived(redis_url: str, how: settings) -> int:
     with asyncio.Runner() as runner:
         keys, client = Keys(f"test-town-{next(serial)}"), connect.client(redis_url)
         memory = runner.run(Memory.open(client, ToyEmbedder(), keys=keys))
-        opened = office(client, memory)
+        server = runner.run(SlackLike().__aenter__())
+        server.ratelimits.on = False
+        opened = inside(client, memory, server, answers=False)
         app = runner.run(opened.__aenter__())
 
         @how
@@ -337,6 +340,7 @@ def lived(redis_url: str, how: settings) -> int:
             live()
         finally:
             runner.run(opened.__aexit__(None, None, None))
+            runner.run(server.__aexit__())
             runner.run(index.drop(client, keys))
             runner.run(client.aclose())
     return Town.shown
