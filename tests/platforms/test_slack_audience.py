@@ -10,8 +10,7 @@ import pytest_asyncio
 from bot import grace
 from memory import connect, conversations
 from memory.keys import Keys
-from tests.platforms.test_slack import Online
-from tests.platforms.test_slack_http import installed, launched, listening
+from tests.platforms.slack_online import Online, listening
 from tests.slacklike.records import Channel, Guest, Message, Person, Team
 from tests.waiting import until_it
 
@@ -22,22 +21,14 @@ serial = itertools.count(1)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Online]:
+async def slack() -> AsyncIterator[Online]:
     async with listening() as app:
         yield app
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def app(running: Online) -> Online:
-    """The app, with a model that says Rex!"""
-    running.openai.forget()
-    running.openai.answer = lambda prompt: "Rex!"
-    return running
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def redis(running: Online):
-    client = connect.client(f"unix://{running.home.server.socket}")
+async def redis(slack: Online):
+    client = connect.client(f"unix://{slack.home.server.socket}")
     yield client
     await client.aclose()
 
@@ -63,7 +54,7 @@ class Firm:
 
     async def open(self, **more) -> "Firm":
         """Install the app and bring it into the channels."""
-        await installed(self.app, self.ada, **more)
+        await self.app.installed(self.ada, **more)
         return self if more else self.invite()
 
     def invite(self) -> "Firm":
@@ -248,7 +239,7 @@ async def test_reinstalled_it_says_elsewhere_nothing_of_channels_that_it_has_not
     await firm.tell(firm.general, "The wedding is in Osaka.")
     app.server.uninstall(firm.team)
     app.server.make_private(firm.general, firm.ada)
-    await installed(app, firm.ada)
+    await app.installed(firm.ada)
     app.server.invite(firm.lounge, firm.ada)
     assert "Osaka" not in await firm.recalled(firm.lounge, firm.bob, "Where is the wedding?")
     app.server.invite(firm.general, firm.ada)
@@ -294,7 +285,7 @@ async def test_after_a_restart_all_workspaces_get_their_answers_and_what_is_due_
     for firm in firms:
         app.server.make_private(firm.general, firm.ada)
     app.server.faults.fail(200, error="internal_error", on="conversations.replies*")  # which is no reason to give up
-    await launched(app)
+    await app.start()
     for firm in firms:
         await app.final(firm.general, "Rex!", seconds=40)
         assert len(app.server.said(firm.general)) == 1
