@@ -38,7 +38,7 @@ class Floor:
         self.readers = Readers(memory)
         self.screens = Screens(memory, settings.name)
         self.questions = Questions(rooms)
-        self.talks = Talks(rooms.engine, rooms.service, self.questions, self.screens, self.readers, rooms.burst)
+        self.talks = Talks(rooms.engine, rooms.service, self.questions, self.screens, self.readers, settings.burst)
         self.desk = Desk(rooms.engine, memory, rooms.service, settings)
         self.home = Home(memory)
         self.slash = slashes.called()  # as the last slash command told: the manifest may have put a word before them

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import structlog
 
-from bot.conversation import BURST, Asked, Conversation, Conversations
+from bot.conversation import Asked, Conversation, Conversations
 from bot.delivery.mentions import quiet_on_slack
 from bot.delivery.parts import SLACK
 from bot.delivery.stream import Style
@@ -45,7 +45,7 @@ class Talks:
         questions: Questions,
         screens: Screens,
         readers: Readers,
-        burst: float = BURST,
+        burst: float,
     ) -> None:
         """burst: seconds of silence that end one."""
         self.questions, self.readers = questions, readers

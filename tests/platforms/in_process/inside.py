@@ -74,7 +74,7 @@ class Inside:
         self.workspaces = Workspaces(token, self._session, self.server.url)
         self.bolt = AsyncApp(client=self.workspaces.client(None), authorize=authorize, signing_secret="", **OPTIONS)
         purging = Purging(self.memory, self._service.listening, None, 30)
-        rooms = Rooms(self._engine, self.memory, self._service, Settings(), self.workspaces, purging, self._burst)
+        rooms = Rooms(self._engine, self.memory, self._service, Settings(burst=self._burst), self.workspaces, purging)
         self.app = SlackApp(self.bolt, rooms)
         self.asleep = False
 
