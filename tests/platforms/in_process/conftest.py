@@ -38,6 +38,11 @@ class Office:
         return Scope(tenant, f"{channel}:{root.ts}", self.ada.id, Audience.PUBLIC, parent=channel, open_to_parent=True)
 
     @property
+    def channel(self) -> Scope:
+        """Where Ada speaks in the channel general."""
+        return Scope(f"slack:{self.server.home.id}", self.general.id, self.ada.id, Audience.PUBLIC)
+
+    @property
     def direct(self) -> Scope:
         """Where Ada writes to the bot alone."""
         return Scope(f"slack:{self.server.home.id}", self.dm.id, self.ada.id, Audience.DIRECT)

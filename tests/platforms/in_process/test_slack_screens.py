@@ -29,10 +29,6 @@ class Office(conftest.Office):
         self.before = server.say(self.general, self.bob, "The coffee machine is broken.")
         self.general.members[me.id] = me
 
-    @property
-    def channel(self) -> Scope:
-        return Scope(f"slack:{self.server.home.id}", self.general.id, self.ada.id, Audience.PUBLIC)
-
 
 @pytest.fixture
 async def office(server: SlackLike) -> Office:
