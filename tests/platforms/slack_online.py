@@ -17,8 +17,6 @@ from tests.platforms.home import Home
 from tests.slacklike.records import Channel, Message, Person
 from tests.slacklike.server import SlackLike
 
-BURST = "0.1"  # seconds; nearly every test waits for it
-
 
 class Online:
     """An app that can be started, killed and started again, and what is around it. url: where it listens, over HTTP."""
@@ -26,7 +24,7 @@ class Online:
     def __init__(self, home: Home, server: SlackLike, openai: OpenAILike) -> None:
         self.home, self.server, self.openai = home, server, openai
         self.logged = self.url = ""
-        home.settings |= {"OPENAI_BASE_URL": f"{openai.address}/v1", "LOREBOT_BURST": BURST, **server.environment}
+        home.settings |= {"OPENAI_BASE_URL": f"{openai.address}/v1", **server.environment}
 
     @property
     def running(self) -> bool:
