@@ -12,7 +12,7 @@ from bot.delivery.mentions import quiet_on_slack
 from bot.delivery.pace import Pace
 from bot.delivery.receipts import Receipt
 from bot.delivery.stream import Controls, nonce, show
-from bot.errors import DeliveryRefused, MessageLost, NotYet, SlowDown
+from bot.errors import DeliveryError, DeliveryRefused, MessageLost, NotYet, SlowDown
 from bot.platforms.slack import blocks, talks
 from bot.platforms.slack.destination import Destination
 from bot.platforms.slack.failures import PAUSE
@@ -474,3 +474,15 @@ async def test_nobody_is_called_however_the_pieces_come(words):
         await show(pieces("x", *words), place.outlet(thread=False), "u", talks.STYLE, pace)
         assert server.broadcasts() == []
         assert quiet_on_slack("<!channel>") != "<!channel>"
+
+
+async def test_a_stream_of_which_nobody_heard_is_found_again_however_often_that_takes(place, server):
+    """Complaint: duplicate replies."""
+    outlet = place.outlet()
+    server.faults.cut(on="chat.startStream", after=True)
+    server.faults.cut(times=2, on="chat.update", after=True)
+    for _ in range(3):
+        with pytest.raises(DeliveryError):
+            await outlet.send("Rex!", "n", Controls.DONE if server.said(place.channel) else Controls.STOP)
+    await outlet.send("Rex!", "n", Controls.DONE)
+    assert place.said == ["Rex!"]

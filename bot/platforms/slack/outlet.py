@@ -166,6 +166,9 @@ class Outlet:
 
     async def _posted(self, nonce: str) -> str | None:
         """Return what an earlier try has posted, though nobody heard of it: Slack does not know a nonce again."""
+        for known, its in self._nonces.items():
+            if its == nonce:  # found before; while it is being streamed, it does not carry that
+                return known
         with suppress(MessageLost):
             message = await self.find(0, nonce)
             if message is not None:
@@ -192,6 +195,7 @@ class Outlet:
             raise DeliveryError("Slack does not end a stream") from error
         except MessageLost:
             self._lost += 1
+            self._nonces.pop(message, None)
             if self._lost <= SENT_ANEW:  # it is said anew, and nobody should read it twice
                 with suppress(DeliveryError):
                     await self._posts.delete(message)
