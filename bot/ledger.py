@@ -118,9 +118,14 @@ redis.call('HSET', KEYS[1], 'state', 'received', 'until', 0)
 return 1
 """
 
-# The messages of a burst are answered with its first: KEYS: unfinished, the first, the others. ARGV: the first's id and
-# payload, the others' ids.
+# The messages of a burst are answered with its first, unless one of them has an answer that is to be shown, or was:
+# whoever asks for that answer would not be told of the others. KEYS: unfinished, the first, the others. ARGV: the
+# first's id and payload, the others' ids.
 _JOIN = """
+for at = 2, #KEYS do
+  local known = redis.call('HMGET', KEYS[at], 'state', 'of')
+  if (known[1] == 'answered' or known[1] == 'sent') and known[2] ~= ARGV[1] then return 0 end
+end
 redis.call('HSET', KEYS[2], 'with', ARGV[3])
 if redis.call('HEXISTS', KEYS[2], 'payload') == 1 then redis.call('HSET', KEYS[2], 'payload', ARGV[2]) end
 for at = 3, #KEYS do
@@ -241,7 +246,10 @@ class Ledger:
         return batch.ask("EVAL", _RELEASE, 3, *self._names(incoming), self._mark(incoming), read=bool)
 
     def join(self, batch: Batch, first: Incoming, others: Sequence[str]) -> Answer[bool]:
-        """Tell that other messages of a conversation are answered with this one, which says what they say too."""
+        """Tell that other messages of a conversation are answered with this one, which says what they say too.
+
+        False where one of them has its answer.
+        """
         scope = first.scope
         events = [self._keys.event(scope.tenant, scope.conversation, one) for one in (first.id, *others)]
         names = (self._keys.tenant(scope.tenant).unfinished, *events)
