@@ -185,22 +185,30 @@ class Conversation:
         await self._end_answer()
         return True
 
+    def next(self, message: str | None = None) -> Asked | None:
+        """Return what is being answered, or would be next. message: the one that is meant, which may wait behind."""
+        if self._current is not None and (message is None or message in self._current.ids):
+            return self._current
+        gathered = _together(self._gathered)
+        if gathered is not None and (message is None or message in gathered.ids):
+            return gathered
+        return next((one.asked for one in self._waiting if message in one.asked.ids), None)
+
     async def stop_answering(self, message: str | None = None) -> bool:
         """Stop the answer that is being made, or would be made next; False where there is none.
 
         message: the one whose answer is meant; where it waits behind others, they are answered and it is not.
         """
-        if self._current is not None and (message is None or message in self._current.ids):
-            return await self.stop_answer(self._current.id)
-        next_ = {id_ for one in self._gathered for id_ in one.asked.ids}
-        if message is not None and message not in next_:
-            next_ = {id_ for one in self._waiting if message in one.asked.ids for id_ in one.asked.ids}
-        await self.withdraw(next_)
-        return bool(next_)
+        if (stopped := self.next(message)) is None:
+            return False
+        if stopped is self._current:
+            return await self.stop_answer(stopped.id)
+        await self.withdraw(set(stopped.ids))
+        return True
 
     async def quiet(self, message: str | None = None) -> None:
         """Do the same, and write nothing more to an answer that is being made."""
-        if self._current is None or (message is not None and message not in self._current.ids):
+        if self._current is None or self.next(message) is not self._current:
             await self.stop_answering(message)
         elif self._answering is not None:
             self._again, self._stopped = None, True
