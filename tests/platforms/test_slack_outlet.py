@@ -256,6 +256,17 @@ async def test_in_a_direct_message_that_was_replied_to_a_stream_may_be_the_answe
         await outlet().find(0, nonce("t", 0))
 
 
+async def test_what_another_bot_says_in_the_thread_is_not_taken_for_ours(place, server):
+    """Complaint: duplicate replies: of an answer that is there once, nobody could tell any more."""
+    robot = server.person("robot", bot=True)
+    server.join(place.channel, robot)
+    server.other_app(place.channel, robot, "The build has failed.", place.asked)
+    ours = {"bot": server.me.bot_id}
+    assert await place.outlet(**ours).find(0, nonce("t", 0)) is None
+    message = await place.outlet(**ours).send("Once", nonce("t", 0), Controls.STOP)
+    assert await place.outlet(**ours).find(0, nonce("t", 0)) == message
+
+
 async def test_a_stream_whose_beginning_nobody_heard_of_is_gone_on_with(place, server):
     server.faults.cut(on="chat.startStream", after=True)
     sent = await show(pieces("Once ", "upon"), place.outlet(), "t", talks.STYLE, Pace(ManualClock(), 0.0))

@@ -137,6 +137,22 @@ async def test_in_the_thread_of_a_direct_message_why_tells_of_the_answer_to_it(a
     assert server.said(office.dm)[1].shown.startswith("Nothing was recalled for the last answer")
 
 
+async def test_word_of_leaving_that_comes_late_stops_no_answer(app, office, server):
+    goes_on = asyncio.Event()
+    app.model.script = [["Once ", goes_on, "upon a time."]]
+    server.say(office.dm, office.ada, "A story, please.")
+    await server.until(lambda: server.said(office.dm))
+    await app.app._floor.rooms.purging.here(server.home.id)
+    (asked,) = server.deliveries.of("message")[:1]
+    event = {"type": "app_uninstalled"}
+    body = {**asked.body, "event": event, "event_id": "Ev0LATE", "event_time": int(time.time()) - 60}
+    late = server.deliveries.send(asked.kind, body)
+    await asyncio.wait_for(late.acked.wait(), 20)
+    assert app.app._floor.rooms.workspaces.teams() == [server.home.id]
+    goes_on.set()
+    await app.final(office.dm, "Once upon a time.")
+
+
 # What was said while nobody listened
 
 

@@ -230,6 +230,7 @@ class Talks:
             workspace.rates,
             stopped=stopped,
             session=self._signs.sessions(workspace.team),
+            bot=workspace.bot,
         )
         await self._replies.give(asked, outlet, f"{workspace.team}/{channel}")
 
