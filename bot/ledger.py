@@ -47,7 +47,8 @@ end
 local answering = redis.call('GET', turn_taking)
 local free = not waiting and (not answering or answering == owner)
 local state = (free or (known[1] == 'answering' and known[2] == owner)) and 'answering' or 'received'
-if known[2] ~= owner then redis.call('HINCRBY', event, 'owners', 1) end
+local begins = state == 'answering' and (known[1] ~= 'answering' or known[2] ~= owner)
+if begins then redis.call('HINCRBY', event, 'owners', 1) end
 redis.call('HSET', event, 'state', state, 'owner', owner, 'until', now + lease)
 redis.call('EXPIRE', event, ttl)
 if redis.call('SISMEMBER', paused, ARGV[7]) == 0 then
@@ -115,6 +116,7 @@ _REOPEN = """
 local state = redis.call('HGET', KEYS[1], 'state')
 if state ~= 'sent' and state ~= 'answered' then return 0 end
 redis.call('HSET', KEYS[1], 'state', 'received', 'until', 0)
+redis.call('HDEL', KEYS[1], 'owners')
 return 1
 """
 
@@ -178,7 +180,7 @@ class Burst:
 class Told:
     """What is known of an answer: the messages that it stands in, and what it was made from.
 
-    owners: how many processes have had the message in hand.
+    owners: how many processes have begun to answer the message as it is.
     """
 
     state: str
