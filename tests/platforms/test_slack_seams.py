@@ -11,8 +11,11 @@ import redis.asyncio
 
 from bot.attachments import IMAGE_BYTES
 from bot.errors import DeliveryError
+from bot.lesson import Said
 from bot.notes import Notes
+from bot.platforms.slack.audience import scope
 from bot.platforms.slack.missed import NOTE, Missed
+from bot.platforms.slack.past import past
 from bot.platforms.slack.workspaces import Workspaces
 from memory import connect
 from memory.keys import Keys
@@ -209,6 +212,36 @@ async def test_the_thread_in_which_a_direct_message_is_answered_is_looked_into_t
     asked = server.say(office.dm, office.ada, "What is my dog called?")
     await app.final(office.dm, "Rex!")
     assert (office.dm.id, asked.ts) in app.app.missed._talked
+
+
+async def test_a_past_whose_people_slack_cannot_tell_now_is_learned_later(client, memory, server, office):
+    server.say(office.general, office.bob, "The meeting is at noon.")
+    async with inside(client, memory, server) as app:
+        server.faults.fail(200, times=1, on="users.info", error="internal_error")
+        with pytest.raises(DeliveryError):
+            [one async for one in past(app.home, office.general.id, "Lorebot", None)]
+        [*_, said] = [one async for one in past(app.home, office.general.id, "Lorebot", None)]
+    assert said.turn is not None
+    assert said.turn.author == "bob"
+
+
+async def test_what_a_process_left_of_a_channels_past_is_learned_by_the_next(client, memory, server, office):
+    async with inside(client, memory, server) as app:
+        listening = app.app._floor.service.listening
+        here = scope(server.home.id, await app.home.people.channel(office.general.id), app.home.me)
+        await listening.channels.set(here, remembers=True)
+        server.rules.events = frozenset()
+        server.say(office.general, office.bob, "The meeting is at noon.")
+
+        async def never(after: str | None) -> AsyncIterator[Said]:
+            await asyncio.Event().wait()
+            yield Said("1", 1, None)
+
+        await listening.learning.begin(lambda: here, never)
+    async with inside(client, memory, server, owner="next") as app:
+        app.app.resume()
+        await until_it(lambda: memory.recent(here))
+        assert [turn.text for turn in await memory.recent(here)] == ["The meeting is at noon."]
 
 
 # Tokens

@@ -27,7 +27,7 @@ BEAT = 5.0  # seconds between notes that we are here
 AWAY = 30.0  # seconds; what came in a shorter absence Slack sends again: at once, after a minute, after five
 OVERLAP = 60.0  # seconds before the last note are looked at too: a socket may have been deaf
 LONGEST = 3600.0  # seconds; what was asked longer ago is not answered any more
-MOST_PLACES, MOST_MESSAGES = 60, 100  # Slack takes fifty questions a minute
+MOST_PLACES, MOST_MESSAGES = 100, 100  # Slack takes fifty questions about channels a minute, and fifty about threads
 NOTE = "slack-here"
 
 Hears = Callable[[Workspace, dict[str, Any]], Awaitable[None]]
