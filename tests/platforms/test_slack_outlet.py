@@ -325,7 +325,8 @@ async def test_a_channel_that_takes_no_streams_is_not_asked_each_time(place, ser
     assert len(server.journal.of("chat.startStream")) == 2
 
 
-async def test_a_stream_that_somebody_has_stopped_is_written_to_no_more(place, server):
+@pytest.mark.parametrize("controls", [Controls.STOP, Controls.DONE])
+async def test_a_stream_that_somebody_has_stopped_is_written_to_no_more(place, server, controls):
     told: list[str] = []
     await place.client.agents_sessions_setStatus(
         channel_id=place.channel.id, thread_ts=place.asked.ts, status="processing"
@@ -334,7 +335,7 @@ async def test_a_stream_that_somebody_has_stopped_is_written_to_no_more(place, s
     message = await outlet.send("Once", "n", Controls.STOP)
     server.stop(place.asked, place.ada)
     with pytest.raises(DeliveryRefused):
-        await outlet.edit(message, "Once upon", Controls.STOP)
+        await outlet.edit(message, "Once upon", controls)
     assert (told, place.said) == (["stopped"], ["Once"])
 
 

@@ -24,7 +24,7 @@ from memory.server import EmbeddedServer
 from tests.fakes import ToyEmbedder
 from tests.platforms.slack_inside import Inside, inside
 from tests.slacklike.deliveries import Delivery
-from tests.slacklike.records import Message
+from tests.slacklike.records import Guest, Message
 from tests.slacklike.server import SlackLike
 from tests.waiting import until, until_it
 
@@ -154,6 +154,18 @@ async def test_word_of_leaving_that_comes_late_stops_no_answer(app, office, serv
     assert app.app._floor.rooms.workspaces.teams() == [server.home.id]
     goes_on.set()
     await app.final(office.dm, "Once upon a time.")
+
+
+async def test_a_guest_who_says_to_look_at_a_channel_is_told_nothing_of_it(app, office, server):
+    guest = server.person("guest", guest=Guest.MULTI)
+    server.say(office.general, office.bob, "The coffee machine is broken.")
+    dm = server.dm(guest)
+    server.open_dm(guest, looking_at=office.general)
+    await server.until(lambda: (server.home.id, guest.id) in app.app.talks.screens._looking)
+    app.model.script = ["Nothing."]
+    server.say(dm, guest, "What is broken here?")
+    await app.final(dm, "Nothing.")
+    assert "coffee" not in app.model.last_prompt
 
 
 # What was said while nobody listened

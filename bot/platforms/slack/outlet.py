@@ -251,8 +251,7 @@ class Outlet:
         except NoStream:
             return False
         except Stopped as error:
-            self._on_stopped()
-            raise DeliveryRefused("somebody has stopped the answer in Slack") from error
+            raise self._refused() from error
         except (SlowDown, DeliveryRefused, MessageLost):
             raise
         except DeliveryError as error:  # streamed again, it might be there twice
@@ -261,7 +260,7 @@ class Outlet:
         return True
 
     async def _ended(self, message: str, more: str, controls: Controls) -> bool:
-        """End the stream of a message; False where it has none."""
+        """End the stream of a message; False where it has none. Raises DeliveryRefused where somebody has stopped it."""
         working = self._session and controls is not Controls.DONE  # else Slack takes the session for done
         try:
             with told(stream=True):
@@ -273,9 +272,18 @@ class Outlet:
                     metadata=self._metadata(self._nonces.get(message, "")),
                     session_status="processing" if working else None,
                 )
-        except (NoStream, Stopped, MessageLost):
+        except Stopped as error:
+            if not more and controls is Controls.NONE:  # it was to be ended, and nothing to be said
+                return False
+            raise self._refused() from error
+        except (NoStream, MessageLost):
             return False
         return True
+
+    def _refused(self) -> DeliveryRefused:
+        """Tell that somebody has stopped a stream; return what to raise."""
+        self._on_stopped()
+        return DeliveryRefused("somebody has stopped the answer in Slack")
 
     async def _post(self, text: str, nonce: str, controls: Controls) -> str:
         async def post(text: str, blocks: list[dict[str, Any]]) -> str:
