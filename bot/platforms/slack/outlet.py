@@ -260,7 +260,7 @@ class Outlet:
         return True
 
     async def _ended(self, message: str, more: str, controls: Controls) -> bool:
-        """End the stream of a message; False where it has none. Raises DeliveryRefused where somebody has stopped it."""
+        """End the stream of a message; False where it has none. Raises DeliveryRefused where somebody did so."""
         working = self._session and controls is not Controls.DONE  # else Slack takes the session for done
         try:
             with told(stream=True):
