@@ -239,7 +239,8 @@ class Desk:
         try:
             yield
         except CommandError as error:
-            await where.show(Shown(f"{error}."))
+            why = str(error)
+            await where.show(Shown(f"{why[:1].upper()}{why[1:]}."))
         except ModelError as error:
             log.warning("command not answered", error=str(error))
             await where.show(Shown(error.calm))

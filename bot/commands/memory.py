@@ -99,7 +99,7 @@ async def preview(here: Here, places: Sequence[Place]) -> str:
     turns = await here.memory.read(here.whose, places[:PREVIEWED])
     lines = "\n".join(f"- {told(turn, here.timezone, here.link)}" for turn in turns)
     more = f"\n- … and {len(places) - len(turns):,} more" if len(places) > len(turns) else ""
-    return f"{with_answers(len(places))}:\n\n{lines}{more}\n\nForget for good? Say `yes` to do so."
+    return f"{with_answers(len(places))}:\n\n{lines}{more}\n\nForget for good?"
 
 
 async def _forget(here: Here, places: Sequence[Place]) -> Said:
@@ -189,7 +189,7 @@ async def retain(here: Here, words: str) -> Said:
     work = partial(_retain, here, days)
     if not older:
         return await work()
-    return Said(f"{counted(older)} are older than that and would be forgotten. Say `yes` to do so.", confirm=work)
+    return Said(f"{counted(older)} are older than that and would be forgotten. Is that what you want?", confirm=work)
 
 
 def days_of(words: str) -> int | None:

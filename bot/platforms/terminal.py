@@ -147,8 +147,9 @@ class Terminal:
                 narrow=self._scope.narrow,
             )
             self._last = None
+        asks = " Say `yes` to do so." if said.confirm is not None else ""
         if said.text:
-            self._screen.say(said.text)
+            self._screen.say(said.text + asks)
         return not said.leave
 
     async def _reply(self, incoming: Incoming) -> bool:

@@ -105,8 +105,12 @@ async def _with_loads(
         await stage.start()
         note(f"the first sign of {plan.questions} answers")
         signs = await alone.signs(stage, plan.questions)
-        note(f"stopping {plan.stops} answers in each way")
-        stops = await stopping.stopped(stage, plan.stops)
+    stops = []
+    for way in stage.stops:  # each by a new bot: what Slack takes in a minute would be used up
+        async with staged() as stage:
+            await stage.start()
+            note(f"stopping {plan.stops} answers by {way}")
+            stops.append(await stopping.stopped(stage, way, plan.stops))
     async with staged() as stage:
         note(f"filling memory with {plan.turns:,} turns")
         await alone.filled(stage, plan.turns)

@@ -9,7 +9,7 @@ from tests.bench.stage import ANSWER, SETTINGS, Call, Question, Stage
 from tests.platforms.test_slack import Online, online
 from tests.platforms.test_slack_http import launched
 from tests.slacklike.journal import Asked
-from tests.slacklike.records import Channel, Kind, Message, Person
+from tests.slacklike.records import Channel, Message, Person
 
 BUTTON, WORD, SESSION = "Stop", "!stop", "agent_session_stopped"
 STATUSES = ("assistant.threads.setStatus", "agents.sessions.setStatus")
@@ -73,6 +73,8 @@ class SlackStage(Stage):
         dm, root = self.server.dm(person), None
         if way == SESSION:
             root = self.server.open_assistant(person)
+        else:  # what is streamed has no button
+            self.server.faults.fail(200, error="streaming_not_supported", on="chat.startStream")
         return Question(dm, self.server.say(dm, person, self._corpus.question(place), thread=root))
 
     def stoppable(self, way: str, question: Question) -> bool:
@@ -97,8 +99,7 @@ class SlackStage(Stage):
         return Question(channel, self.server.say(channel, person, f"{self.server.me.mention} {text}"))
 
     def _where(self, question: Question) -> str:
-        message = question.message
-        return message.thread_ts or ("" if question.channel.kind == Kind.IM else message.ts)
+        return question.message.thread_ts or question.message.ts
 
     @property
     def _log(self) -> str:

@@ -17,12 +17,8 @@ class Stopped:
     seen: Times
 
 
-async def stopped(stage: Stage, times: int) -> list[Stopped]:
-    """Return how long it takes from what somebody does to stop an answer, in each of the platform's ways."""
-    return [await _stopped(stage, way, times) for way in stage.stops]
-
-
-async def _stopped(stage: Stage, way: str, times: int) -> Stopped:
+async def stopped(stage: Stage, way: str, times: int) -> Stopped:
+    """Return how long it takes from what somebody does to stop an answer, in one of the platform's ways."""
     model, left, seen = stage.model, [], []
     model.delay, model.first, model.let_go = 0.01, "This is what I know about it, ", asyncio.Event()
     asked = [stage.ask_to_stop(way, place) for place in range(times)]

@@ -12,7 +12,7 @@ async def test_a_run_measures_everything(capsys):
         await alone.filled(stage, 50)
         await stage.start()
         load = Load(3, "raised", await rounds.played(stage, 3, 1))
-        stops = await stopping.stopped(stage, 2)
+        stops = [await stopping.stopped(stage, way, 2) for way in stage.stops]
         added = await alone.added(stage, 50, 2)
         found = Report("discord", stage.kind, [load], rounds.times(load.rounds, "signs"), stops, added)
 

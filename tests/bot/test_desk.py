@@ -175,7 +175,7 @@ async def test_what_cannot_be_done_here_is_said_with_its_remedy(desk, here):
     where = Somewhere(here)
     where.fails = CommandError("invite me first")
     await desk.run(where, command("ask"), "hello?")
-    assert (where.taken, where.texts) == ([], ["invite me first."])
+    assert (where.taken, where.texts) == ([], ["Invite me first."])
 
 
 async def test_only_who_asked_or_a_moderator_stops_an_answer_or_has_it_made_anew(desk, here):

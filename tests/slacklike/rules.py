@@ -17,12 +17,11 @@ class Rules:
     close_after: float = 0.2  # from "refresh_requested" to the end of the socket (Slack: about ten seconds)
     ping_every: float = 10.0
     stream_life: float = 300.0  # measured by many, documented nowhere
-    agent: bool = True  # whether the app is one, with sessions; else it has the older assistant's status
+    agent: bool = True  # whether the app is one, with sessions; else it has the older assistant view
     thread_required: bool = True  # by chat.startStream; lately Slack streams at the top of channels too
     trigger_life: float = 3.0
     response_life: float = 1800.0  # of a response_url, which is good for `response_uses`
     response_uses: int = 5
-    agent: bool = True  # else it has the older assistant view, and no sessions
     distributed: bool = False  # history then gives `history_items` at most, once a minute
     history_items: int = 15
     rotation: bool = False  # of tokens: they expire, and are refreshed

@@ -148,7 +148,8 @@ async def _opened(
     workspaces = Workspaces(only, session, settings.slack_api)
     home = await _home(workspaces, own)
     signing = secrets.signing.get_secret_value() if isinstance(secrets, OneWorkspace) else None
-    for name in ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"):  # from these bolt would make stores of its own, in files
+    # From the first two bolt would make stores of its own, in files; the third it would warn of, as it has a client.
+    for name in ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_BOT_TOKEN"):
         os.environ.pop(name, None)
     known = await workspaces.of(home)
     if not home.org_wide:
