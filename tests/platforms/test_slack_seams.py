@@ -20,6 +20,7 @@ from bot.platforms.slack.workspaces import Workspaces
 from memory import connect
 from memory.keys import Keys
 from memory.memory import Memory
+from memory.scope import Audience, Scope
 from memory.server import EmbeddedServer
 from tests.fakes import ToyEmbedder
 from tests.platforms.slack_inside import Inside, inside
@@ -166,6 +167,28 @@ async def test_a_guest_who_says_to_look_at_a_channel_is_told_nothing_of_it(app, 
     server.say(dm, guest, "What is broken here?")
     await app.final(dm, "Nothing.")
     assert "coffee" not in app.model.last_prompt
+
+
+async def test_where_the_first_of_two_questions_is_deleted_while_they_are_answered_the_other_is_answered_itself(
+    client, memory, server, office
+):
+    async with inside(client, memory, server, burst=0.3) as app:
+        app.model.script = [["Both ", asyncio.Event()], "Bello.", "Bella."]
+        first = server.say(office.dm, office.ada, "What is my dog called?")
+        second = server.say(office.dm, office.ada, "And the other one?")
+        await server.until(lambda: server.said(office.dm))
+        server.delete(first)
+        answer = await app.final(office.dm, "Bello.")
+        await app.at_rest()
+        here = Scope(f"slack:{server.home.id}", office.dm.id, office.ada.id, Audience.DIRECT)
+        said = [turn.text for turn in await memory.recent(here)]
+        assert (answer.thread_ts, said) == (second.ts, ["And the other one?", "Bello."])
+        server.shortcut(second, office.ada, "forget_this")
+        await until_it(lambda: _forgotten(memory, here))
+
+
+async def _forgotten(memory: Memory, here: Scope) -> bool:
+    return not await memory.recent(here)
 
 
 # What was said while nobody listened
