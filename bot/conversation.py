@@ -17,7 +17,6 @@ from memory import tasks
 log = structlog.get_logger()
 
 MOST_WAITING = 10
-BURST = 1.5  # seconds of silence that end a burst of messages
 LEAVING = 3.0  # seconds in which an answer that is left may be written down as such
 
 
@@ -107,9 +106,9 @@ class Conversation:
         engine: Engine,
         answer: Callable[[Asked], Awaitable[None]],
         over: Callable[[], object],
-        burst: float = BURST,
+        burst: float,
     ) -> None:
-        """answer: shows the answer to a message. over: told when nothing is left to do."""
+        """answer: shows the answer to a message. over: told when nothing is left to do. burst: seconds that end one."""
         self._engine = engine
         self._answer = answer
         self._over = over
@@ -324,7 +323,7 @@ def _broken(answering: "asyncio.Task[None]", asked: Asked) -> bool:
 class Conversations:
     """The conversations that are going on, by place; one lives while something is to be answered in it."""
 
-    def __init__(self, engine: Engine, burst: float = BURST) -> None:
+    def __init__(self, engine: Engine, burst: float) -> None:
         """burst: seconds of silence that end a burst of messages."""
         self._engine = engine
         self._burst = burst

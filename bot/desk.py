@@ -5,31 +5,30 @@ A platform brings a Place for each thing that somebody does, and the ids that it
 
 import secrets
 import time
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
 
 import structlog
 
 from bot import admission, explained
-from bot.channels import Channel, place
+from bot.channels import place
 from bot.commands import table
-from bot.commands.base import Command, File, Here, Link, Named, Said, Slash, Switch, nowhere, slashed
+from bot.commands.base import Command, File, Here, Named, Said
 from bot.commands.places import does
-from bot.delivery.parts import Limit
 from bot.delivery.split import split
 from bot.engine import Engine
 from bot.errors import CommandError, DeliveryError, ModelError
+from bot.latest import Latest
 from bot.notices import BUSY, SORRY
+from bot.places import Place, Shown, Who
 from bot.records import Incoming, Seen
 from bot.service import Service
 from bot.settings import Settings
 from memory.errors import LoreError
 from memory.memory import Memory
 from memory.records import Which, answer_id
-from memory.scope import Operator, Scope
+from memory.scope import Operator
 
 log = structlog.get_logger()
 
@@ -45,79 +44,6 @@ MOST_PARTS = 3  # messages that a command says; beyond it a file
 SELF_EVIDENT = ("ask", "chat")  # commands whose answer is a message that everybody sees at once
 
 
-@dataclass(frozen=True, slots=True)
-class Who:
-    """Who does something, and where.
-
-    manager: of the server or workspace. moderator: of what others say here. roles: their ids. link: the address of a
-    turn. slash: what people type here for a command.
-    """
-
-    scope: Scope
-    name: str
-    manager: bool = False
-    moderator: bool = False
-    roles: Collection[str] = ()
-    link: Link = nowhere
-    slash: Slash = slashed
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One message of what a command says, in Markdown. confirm: names what waits for a yes, with Yes and No below."""
-
-    text: str
-    confirm: str = ""
-    file: File | None = None
-
-
-class Place(Protocol):
-    """Where somebody does one thing on a platform, and what can be done about it there.
-
-    Methods raise DeliveryError where the platform fails, CommandError where it cannot be done here.
-    """
-
-    @property
-    def limit(self) -> Limit:
-        """How much one message holds."""
-
-    def quiet(self, text: str) -> str:
-        """Return a text that calls nobody."""
-
-    async def who(self) -> Who:
-        """Return who does it, and where."""
-
-    async def wait(self, *, openly: bool) -> None:
-        """Show that an answer is coming. openly: everybody will see it."""
-
-    async def show(self, shown: Shown, *, openly: bool = False) -> None:
-        """Tell whoever does it, and nobody else unless openly."""
-
-    async def settle(self) -> None:
-        """Take the buttons away of which one was pressed."""
-
-    async def say(self, text: str) -> str:
-        """Say something in front of everybody, and return the message's id."""
-
-    async def take(self, message: str, question: str, context: Sequence[Seen]) -> bool:
-        """Let a message of ours be answered that says what somebody asks; False where too much waits."""
-
-    async def take_again(self, incoming: Incoming) -> bool:
-        """Let a message be answered anew, as it is now; False where too much waits. Raises LookupError: it is gone."""
-
-    async def stop(self, message: str) -> bool:
-        """Stop the answer to a message; False where there is none."""
-
-    async def open_thread(self, topic: str) -> bool:
-        """Open a thread in which every message is for the bot, a topic the first; False where too much waits."""
-
-    async def switch(self, wanted: Switch) -> Channel:
-        """Switch on or off what the bot does in this channel."""
-
-    async def learn(self) -> bool:
-        """Begin to learn what was said in this channel; False where that is being done."""
-
-
 class Desk:
     """Carries out what people do."""
 
@@ -126,8 +52,8 @@ class Desk:
         self._memory = memory
         self._service = service
         self._settings = settings
-        self._lists: OrderedDict[tuple[str, str, str], tuple[Named, ...]] = OrderedDict()
-        self._waiting: OrderedDict[str, tuple[float, str, Callable[[], Awaitable[Said]]]] = OrderedDict()
+        self._lists: Latest[tuple[str, str, str], tuple[Named, ...]] = Latest(MOST_KEPT)
+        self._waiting: Latest[str, tuple[float, str, Callable[[], Awaitable[Said]]]] = Latest(MOST_KEPT)
 
     async def run(self, where: Place, command: Command, words: str) -> None:
         """Carry out a command with what follows it, and show what it says."""
@@ -271,7 +197,6 @@ class Desk:
         """Show what a command says, to whom it is for; what is too long for a few messages becomes a file."""
         if said.listed is not None:
             self._lists[_list(who)] = said.listed
-            _drop_oldest(self._lists)
         text, file = where.quiet(said.text) or "Done.", said.file
         parts = [part.shown for part in split(text, where.limit)]
         if len(parts) > MOST_PARTS:
@@ -282,7 +207,6 @@ class Desk:
         if said.confirm is not None:
             token = secrets.token_hex(8)
             self._waiting[token] = (time.monotonic() + PATIENCE, who.scope.person, said.confirm)
-            _drop_oldest(self._waiting)
         await where.show(Shown(parts[-1], token, file), openly=openly)
 
     def _here(self, who: Who) -> Here:
@@ -320,8 +244,3 @@ def _may(who: Who, asker: str) -> bool:
 def _list(who: Who) -> tuple[str, str, str]:
     """Return what a list's numbers hold for: a person in a channel with its threads."""
     return who.scope.tenant, place(who.scope), who.scope.person
-
-
-def _drop_oldest(kept: "OrderedDict[Any, Any]") -> None:
-    if len(kept) > MOST_KEPT:
-        kept.popitem(last=False)

@@ -152,6 +152,13 @@ class Settings(BaseSettings):
         "WARNING", validation_alias="LOG_LEVEL", description="what is logged to standard error"
     )
 
+    burst: float = Field(
+        1.5,
+        ge=0,
+        le=60,
+        description="seconds that an answer waits for more of what somebody says, which is answered together",
+    )
+
     # Limits
     person_per_minute: int = Field(
         10, ge=0, description="messages a minute that a person is answered; 0: as many as they like"

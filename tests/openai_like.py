@@ -58,6 +58,7 @@ class OpenAILike:
         for noted in (self.chats, self.embeddings, self.paths, self.keys):
             noted.clear()
         self.delay, self.first, self.let_go, self.busiest = 0.0, "", None, 0
+        self.pieces, self.pause = 2, 0.0
 
     @property
     def prompts(self) -> list[str]:

@@ -9,13 +9,12 @@ from bot.bench.corpus import Corpus
 from bot.bench.filling import fill
 from bot.bench.timing import WARM_UP, Times
 from bot.cli.shared import counting
-from bot.conversation import BURST
 from bot.models import weights
 from bot.models.local_embedder import LocalEmbedder
 from memory import connect
 from memory.memory import Memory
 from memory.scope import Audience, Scope
-from tests.bench.stage import Question, Stage
+from tests.bench.stage import BURST, Question, Stage
 
 EVERY = 0.4  # seconds between questions, each in another channel: one is recalled for while the others wait
 THINKING = 3.0  # seconds until the model begins, where the first sign is waited for

@@ -1,13 +1,11 @@
 """The stage where the platform is Slack: a workspace of channels, in which each question begins a thread."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 from tests.bench.stage import ANSWER, SETTINGS, Call, Question, Stage
-from tests.platforms.test_slack import Online, online
-from tests.platforms.test_slack_http import launched
+from tests.platforms.slack_online import Online, online
 from tests.slacklike.journal import Asked
 from tests.slacklike.records import Channel, Message, Person
 
@@ -29,16 +27,9 @@ class SlackStage(Stage):
         self.http = http
 
     async def start(self) -> None:
-        if not self.http:
-            await self.online.start()
-            return
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        secret = {"SLACK_SIGNING_SECRET": self.server.app.signing_secret, "LOREBOT_SLACK_PORT": str(port)}
-        self.online.home.settings.pop("SLACK_APP_TOKEN")
-        self.online.home.settings |= secret
-        self.online.url = f"http://127.0.0.1:{port}"
-        await launched(self.online)
+        if self.http:
+            self.online.listen(SLACK_SIGNING_SECRET=self.server.app.signing_secret)
+        await self.online.start()
 
     @property
     def tenant(self) -> str:

@@ -17,7 +17,9 @@ from tests.openai_like import OpenAILike
 ANSWER = " ".join(["This is what I know about it, and I hope that it is of some use to you."] * 5)
 PATIENCE = 60.0  # seconds for all answers of a round
 
+BURST = 1.5  # seconds that an answer waits for more of what somebody says, as without a setting
 SETTINGS = {
+    "LOREBOT_BURST": str(BURST),
     "LOREBOT_PERSON_PER_MINUTE": "0",
     "LOREBOT_TENANT_PER_MINUTE": "0",
     "LOREBOT_PERSON_TOKENS_PER_DAY": "0",

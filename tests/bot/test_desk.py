@@ -1,21 +1,20 @@
 """What people do with commands and buttons, on a platform that is a list of what they were shown."""
 
-from collections import OrderedDict
 from dataclasses import replace
 
 import pytest
 
-from bot import desk as desks
 from bot.admission import parse
 from bot.channels import Channel
 from bot.commands import table
 from bot.commands.base import Switch
 from bot.delivery.parts import DISCORD
-from bot.desk import DENIED, NOT_ASKED, NOT_YOURS, NOTHING_TO_STOP, TOO_LATE, Desk, Shown, Who
+from bot.desk import DENIED, NOT_ASKED, NOT_YOURS, NOTHING_TO_STOP, TOO_LATE, Desk
 from bot.errors import CommandError
 from bot.limits import Allowance, Limits
 from bot.metrics import Metrics
 from bot.notices import SORRY, Practices
+from bot.places import Shown, Who
 from bot.prompts import Prompts
 from bot.service import Service
 from bot.settings import Settings
@@ -221,9 +220,3 @@ async def test_an_answer_that_is_not_remembered_is_not_said_to_be_kept(desk, her
     where = Somewhere(here)
     await desk.rate(where, "t99", good=True)
     assert where.texts == ["Thank you. That answer is not remembered."]
-
-
-def test_a_desk_keeps_only_so_many_lists():
-    kept = OrderedDict.fromkeys(range(desks.MOST_KEPT + 1))
-    desks._drop_oldest(kept)
-    assert (len(kept), 0 in kept) == (desks.MOST_KEPT, False)

@@ -1,4 +1,4 @@
-"""What tests of processes start with: a home and a model server, or a bot in a Discord that a file's tests share."""
+"""What tests of processes start with: a home and a model server, or a Discord or Slack that a file's tests share."""
 
 import asyncio
 import tempfile
@@ -11,6 +11,7 @@ import pytest_asyncio
 from tests.bot.model_server import DONE, USAGE, ModelServer, Say, chunk
 from tests.discordlike.server import DiscordLike
 from tests.openai_like import OpenAILike
+from tests.platforms import slack_online
 from tests.platforms.home import Home
 from tests.platforms.online import Library, Online, online
 
@@ -62,3 +63,23 @@ def openai(bot: Online) -> OpenAILike:
 @pytest.fixture
 def library(bot: Online) -> Library:
     return Library(bot.server)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def slack() -> AsyncIterator[slack_online.Online]:
+    """`lorebot slack`, and what is around it, for all tests of a file."""
+    async with slack_online.online() as app:
+        await app.start()
+        yield app
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def app(slack: slack_online.Online) -> slack_online.Online:
+    """That app for one test, with a model that says Rex!"""
+    await slack.afresh()
+    return slack
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def office(app: slack_online.Online) -> slack_online.Office:
+    return slack_online.Office(app.server)

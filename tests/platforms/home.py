@@ -32,6 +32,7 @@ class Home:
             "XDG_STATE_HOME": str(folder / "state"),
             "LOREBOT_USER": "ada",
             "LOREBOT_TIMEZONE": "UTC",
+            "LOREBOT_BURST": "0.2",  # nearly every test of a platform waits for it
             "LOREBOT_EMBEDDER": "local",
             "LOREBOT_LLM": "openai",
             "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",

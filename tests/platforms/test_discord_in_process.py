@@ -69,7 +69,7 @@ def simcord_bot(bot: Bot, memory: Memory) -> Client:
     intents = discord.Intents.default()
     intents.message_content = True
     engine, service = bot
-    return Client(engine, memory, service, Settings(), intents, burst=0)
+    return Client(engine, memory, service, Settings(burst=0), intents)
 
 
 class Library:

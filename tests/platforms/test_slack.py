@@ -2,128 +2,32 @@
 
 import asyncio
 import json
-import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
-from pathlib import Path
+from contextlib import aclosing
 
 import pytest
-import pytest_asyncio
 
 from memory import connect
 from memory.keys import Keys
-from tests.openai_like import OpenAILike
-from tests.platforms.conftest import Home
 from tests.slacklike.records import Guest
-from tests.slacklike.server import SlackLike
 from tests.waiting import until_it
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-class Online:
-    """An app that can be started, killed and started again, and what is around it."""
-
-    def __init__(self, home: Home, server: SlackLike, openai: OpenAILike) -> None:
-        self.home, self.server, self.openai = home, server, openai
-        self.logged = ""
-        home.settings |= {"OPENAI_BASE_URL": f"{openai.address}/v1", **server.environment}
-
-    async def start(self) -> asyncio.subprocess.Process:
-        self.process = await self.home.start("slack")
-        self._reading = asyncio.create_task(self._read(self.process))
-        ended = asyncio.create_task(self.process.wait())
-        online = asyncio.create_task(self.server.connected(seconds=60))
-        await asyncio.wait([ended, online], return_when=asyncio.FIRST_COMPLETED)
-        if not online.done():
-            online.cancel()
-            await self._reading
-            raise RuntimeError(self.logged)
-        ended.cancel()
-        online.result()
-        return self.process
-
-    async def kill(self) -> None:
-        if self.process.returncode is None:
-            self.process.kill()
-        await self.process.wait()
-        await self._reading
-
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stderr is not None
-        async for line in process.stderr:
-            self.logged += line.decode()
-
-    async def final(self, channel, text: str, seconds: float = 20):
-        """Wait until a message of the app says just this, and is whole; return it."""
-        found = lambda: [one for one in self.server.said(channel) if one.text == text and not one.streaming]  # noqa: E731
-        await self.server.until(found, seconds)
-        return found()[-1]
-
-
-@asynccontextmanager
-async def online() -> AsyncIterator[Online]:
-    with tempfile.TemporaryDirectory(prefix="lorebot-") as folder:
-        home = Home(Path(folder))
-        async with OpenAILike() as openai, SlackLike() as server:
-            found = Online(home, server, openai)
-            try:
-                yield found
-            finally:
-                await found.kill()
-                await home.server.stop()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Online]:
-    async with online() as app:
-        await app.start()
-        yield app
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def app(running: Online) -> Online:
-    """The app, with a model that says Rex!"""
-    running.openai.answer = lambda prompt: "Rex!"
-    running.openai.let_go, running.openai.first = None, ""
-    return running
-
-
-class Office:
-    """Ada and Bob, and a channel that everyone in the workspace reads; the app is in it."""
-
-    serial = 0
-
-    def __init__(self, server: SlackLike) -> None:
-        Office.serial += 1
-        self.ada, self.bob = server.person(f"ada{self.serial}", admin=True), server.person(f"bob{self.serial}")
-        self.general = server.channel(f"general{self.serial}", self.ada, self.bob)
-        self.lounge = server.channel(f"lounge{self.serial}", self.ada, self.bob)
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def office(app: Online) -> Office:
-    return Office(app.server)
-
-
-def ask(app: Online, channel, person, text: str, **more):
-    return app.server.say(channel, person, f"{app.server.me.mention} {text}", **more)
-
-
 async def test_a_mention_is_answered_in_its_thread_once_with_what_was_said_before(app, office):
-    first = ask(app, office.general, office.ada, "My dog is called Rex.")
+    first = app.ask(office.general, office.ada, "My dog is called Rex.")
     answer = await app.final(office.general, "Rex!")
     assert answer.thread_ts == first.ts
     app.openai.answer = lambda prompt: "He is called Rex."
-    ask(app, office.lounge, office.bob, "What is her dog called?")
+    app.ask(office.lounge, office.bob, "What is her dog called?")
     await app.final(office.lounge, "He is called Rex.")
     assert "My dog is called Rex." in app.openai.prompts[-1]
     assert len(app.server.said(office.general)) == 1, "app_mention and message are one"
 
 
 async def test_in_its_thread_nobody_needs_to_mention_it_unless_they_speak_to_others(app, office):
-    first = ask(app, office.general, office.ada, "My dog is called Rex.")
+    first = app.ask(office.general, office.ada, "My dog is called Rex.")
     await app.final(office.general, "Rex!")
     app.openai.answer = lambda prompt: "Again!"
     app.server.say(office.general, office.ada, "and again?", thread=first)
@@ -141,31 +45,31 @@ async def test_a_direct_message_is_answered_and_surfaces_nowhere_else(app, offic
     dm = app.server.dm(office.ada)
     app.server.say(dm, office.ada, "My PIN is 4711.")
     await app.final(dm, "Rex!")
-    closed = app.server.channel(f"closed{office.serial}", office.ada, private=True)
-    ask(app, closed, office.ada, "My PIN is 4712.")
+    closed = app.server.channel("closed", office.ada, private=True)
+    app.ask(closed, office.ada, "My PIN is 4712.")
     await app.final(closed, "Rex!")
-    ask(app, office.general, office.bob, "What is the PIN?")
+    app.ask(office.general, office.bob, "What is the PIN?")
     await app.final(office.general, "Rex!")
     assert "47" not in app.openai.prompts[-1]
 
 
 async def test_where_a_guest_reads_along_nothing_from_elsewhere_is_recalled(app, office):
-    ask(app, office.general, office.ada, "The party is in Kyoto.")
+    app.ask(office.general, office.ada, "The party is in Kyoto.")
     await app.final(office.general, "Rex!")
-    guest = app.server.person(f"guest{office.serial}", guest=Guest.MULTI)
+    guest = app.server.person("guest", guest=Guest.MULTI)
     app.server.join(office.lounge, guest)
     app.openai.answer = lambda prompt: "No idea."
-    ask(app, office.lounge, office.bob, "Where is the party?")
+    app.ask(office.lounge, office.bob, "Where is the party?")
     await app.final(office.lounge, "No idea.")
     assert "Kyoto" not in app.openai.prompts[-1]
 
 
 async def test_a_channel_made_private_is_closed_for_the_next_recall(app, office):
-    ask(app, office.general, office.ada, "The wedding is in Osaka.")
+    app.ask(office.general, office.ada, "The wedding is in Osaka.")
     await app.final(office.general, "Rex!")
     app.server.make_private(office.general, office.ada)
     app.openai.answer = lambda prompt: "No idea."
-    ask(app, office.lounge, office.bob, "Where is the wedding?")
+    app.ask(office.lounge, office.bob, "Where is the wedding?")
     await app.final(office.lounge, "No idea.")
     assert "Osaka" not in app.openai.prompts[-1]
 
@@ -188,7 +92,7 @@ async def test_in_the_agent_view_a_direct_message_is_a_session_with_a_stop_of_sl
 
 
 async def test_commands_answer_whoever_gives_them_alone(app, office):
-    ask(app, office.general, office.ada, "My dog is called Rex.")
+    app.ask(office.general, office.ada, "My dog is called Rex.")
     await app.final(office.general, "Rex!")
     app.server.slash(office.general, office.ada, "/memory", "list")
     await app.server.until(
@@ -201,10 +105,10 @@ async def test_commands_answer_whoever_gives_them_alone(app, office):
 
 
 async def test_why_and_feedback_are_buttons_below_an_answer(app, office):
-    ask(app, office.general, office.ada, "My dog is called Rex.")
+    app.ask(office.general, office.ada, "My dog is called Rex.")
     await app.final(office.general, "Rex!")
     app.openai.answer = lambda prompt: "He is called Rex."
-    ask(app, office.lounge, office.bob, "What is her dog called?")
+    app.ask(office.lounge, office.bob, "What is her dog called?")
     answer = await app.final(office.lounge, "He is called Rex.")
     await app.server.until(lambda: "Why?" in answer.buttons)
     app.server.press(answer, office.bob, "Why?")
@@ -216,7 +120,7 @@ async def test_why_and_feedback_are_buttons_below_an_answer(app, office):
 
 
 async def test_the_home_shows_and_forgets_ones_own_memory(app, office):
-    ask(app, office.general, office.ada, "My dog is called Rex.")
+    app.ask(office.general, office.ada, "My dog is called Rex.")
     await app.final(office.general, "Rex!")
     app.server.open_home(office.ada)
     await app.server.until(lambda: app.server.home_view(office.ada))
@@ -227,13 +131,13 @@ async def test_the_home_shows_and_forgets_ones_own_memory(app, office):
 
 
 async def test_a_channel_that_was_made_private_while_the_app_was_away_is_closed_when_it_comes_back(app, office):
-    ask(app, office.general, office.ada, "The funeral is in Lima.")
+    app.ask(office.general, office.ada, "The funeral is in Lima.")
     await app.final(office.general, "Rex!")
     await app.kill()
     app.server.make_private(office.general, office.ada)
     await app.start()
     app.openai.answer = lambda prompt: "No idea."
-    ask(app, office.lounge, office.bob, "Where is the funeral?")
+    app.ask(office.lounge, office.bob, "Where is the funeral?")
     await app.final(office.lounge, "No idea.")
     assert "Lima" not in app.openai.prompts[-1]
 
@@ -241,7 +145,7 @@ async def test_a_channel_that_was_made_private_while_the_app_was_away_is_closed_
 async def test_what_was_asked_while_the_app_was_away_for_long_is_answered_once_by_the_next(app, office):
     """Complaint: replies lost on restart."""
     dm = app.server.dm(office.bob)
-    first = ask(app, office.general, office.ada, "My dog is called Rex.")
+    first = app.ask(office.general, office.ada, "My dog is called Rex.")
     app.server.say(dm, office.bob, "Hello.")
     await app.final(office.general, "Rex!")
     await app.final(dm, "Rex!")
@@ -254,7 +158,7 @@ async def test_what_was_asked_while_the_app_was_away_for_long_is_answered_once_b
         app.openai.answer = lambda prompt: "Late!"
         app.server.say(dm, office.bob, "Are you there?")
         app.server.say(office.general, office.ada, "and now?", thread=first)
-        ask(app, office.general, office.bob, "And me?")
+        app.ask(office.general, office.bob, "And me?")
         app.server.say(office.general, office.bob, "nobody asked you")
         await app.start()
         await app.server.replied(dm, 2)

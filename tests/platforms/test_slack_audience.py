@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,10 +11,9 @@ import pytest_asyncio
 from bot import grace
 from memory import connect, conversations
 from memory.keys import Keys
-from tests.platforms.test_slack import Online
-from tests.platforms.test_slack_http import installed, launched, listening
+from tests.platforms.slack_online import Online, listening
 from tests.slacklike.records import Channel, Guest, Message, Person, Team
-from tests.waiting import until_it
+from tests.waiting import until, until_it
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,22 +22,14 @@ serial = itertools.count(1)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Online]:
+async def slack() -> AsyncIterator[Online]:
     async with listening() as app:
         yield app
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def app(running: Online) -> Online:
-    """The app, with a model that says Rex!"""
-    running.openai.forget()
-    running.openai.answer = lambda prompt: "Rex!"
-    return running
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def redis(running: Online):
-    client = connect.client(f"unix://{running.home.server.socket}")
+async def redis(slack: Online):
+    client = connect.client(f"unix://{slack.home.server.socket}")
     yield client
     await client.aclose()
 
@@ -63,8 +55,14 @@ class Firm:
 
     async def open(self, **more) -> "Firm":
         """Install the app and bring it into the channels."""
-        await installed(self.app, self.ada, **more)
+        await self.app.installed(self.ada, **more)
+        self.since = time.time()
         return self if more else self.invite()
+
+    async def uninstall(self, **more) -> None:
+        """Uninstall the app, in another second than it was installed in: Slack tells the time in whole ones."""
+        await until(lambda: int(time.time()) > self.since)
+        self.server.uninstall(self.team, **more)
 
     def invite(self) -> "Firm":
         for channel in (self.general, self.lounge):
@@ -225,7 +223,7 @@ async def test_uninstalled_a_workspace_has_no_tokens_and_its_memory_until_the_ti
     app.openai.let_go, app.openai.first = asyncio.Event(), "It "
     asked = firm.ask(firm.general, firm.bob, "Tell me a story.")
     await app.server.until(lambda: app.openai.busy and app.server.thread(asked))
-    app.server.uninstall(firm.team, uninstalled_first=uninstalled_first)
+    await firm.uninstall(uninstalled_first=uninstalled_first)
     await app.server.until(lambda: not app.openai.busy)
     app.openai.let_go, app.openai.first = None, ""
     await until_it(lambda: _no_tokens(redis, firm))
@@ -246,9 +244,9 @@ async def _no_tokens(redis, firm: Firm) -> bool:
 async def test_reinstalled_it_says_elsewhere_nothing_of_channels_that_it_has_not_been_invited_to_again(app):
     firm = await Firm(app, "Back").open()
     await firm.tell(firm.general, "The wedding is in Osaka.")
-    app.server.uninstall(firm.team)
+    await firm.uninstall()
     app.server.make_private(firm.general, firm.ada)
-    await installed(app, firm.ada)
+    await app.installed(firm.ada)
     app.server.invite(firm.lounge, firm.ada)
     assert "Osaka" not in await firm.recalled(firm.lounge, firm.bob, "Where is the wedding?")
     app.server.invite(firm.general, firm.ada)
@@ -282,7 +280,7 @@ async def test_after_a_restart_all_workspaces_get_their_answers_and_what_is_due_
     firms = [await Firm(app, f"North{number}").open() for number in range(2)]
     gone = await Firm(app, "Gone").open()
     await gone.tell(gone.general, "The secret is 47.")
-    app.server.uninstall(gone.team)
+    await gone.uninstall()
     await until_it(lambda: redis.zscore(KEYS.purges, gone.tenant))
     app.openai.let_go = asyncio.Event()
     for firm in firms:
@@ -294,7 +292,7 @@ async def test_after_a_restart_all_workspaces_get_their_answers_and_what_is_due_
     for firm in firms:
         app.server.make_private(firm.general, firm.ada)
     app.server.faults.fail(200, error="internal_error", on="conversations.replies*")  # which is no reason to give up
-    await launched(app)
+    await app.start()
     for firm in firms:
         await app.final(firm.general, "Rex!", seconds=40)
         assert len(app.server.said(firm.general)) == 1

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from bot.budget import PER_MESSAGE, PER_PROMPT
 from bot.models.openai_tokens import TiktokenTokenizer
-from tests.platforms.test_slack import Office, Online, ask, online
+from tests.platforms.slack_online import Office, Online, online
 from tests.slacklike.blocks import walk
 from tests.slacklike.records import Channel, Message
 
@@ -29,7 +29,7 @@ RETRIES = (0.0, 1.0, 3.0, 10.0)  # seconds; Slack's are at once, after a minute 
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Online]:
+async def slack() -> AsyncIterator[Online]:
     async with online() as app:
         app.home.settings |= {
             "LOREBOT_EMBEDDER": "openai",
@@ -43,36 +43,17 @@ async def running() -> AsyncIterator[Online]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def app(running: Online) -> AsyncIterator[Online]:
-    """The app, with a model that says Rex!, and all as Slack does it."""
-    running.openai.answer = lambda prompt: "Rex!"
-    running.openai.let_go, running.openai.first, running.openai.delay = None, "", 0.0
-    running.openai.pieces, running.openai.pause = 2, 0.0
-    yield running
-    running.server.faults.clear()
-    running.server.rules.stream_life = 300.0
-    running.server.ratelimits.on = True
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def office(app: Online) -> Office:
-    return Office(app.server)
-
-
-def replies(app: Online, question: Message) -> list[str]:
-    """Return what the app says to a question: in its thread, or anywhere in a direct message."""
-    return [_whole(one) for one in app.server.said(question.channel) if one.thread_ts in ("", question.ts)]
-
-
-def _whole(message: Message) -> str:
-    """Return what a message says; where it was not streamed, the text beside its blocks is a shortened one."""
-    return "\n".join(one["text"] for one in message.blocks if one["type"] == "markdown") or message.text
+async def app(slack: Online) -> Online:
+    await slack.afresh()
+    slack.server.rules.stream_life = 300.0
+    slack.server.ratelimits.on = True
+    return slack
 
 
 async def replied(app: Online, channel: Channel, person, text: str) -> Message:
     """Ask something, and wait for the whole answer; return the question."""
     direct = channel.type == "im"
-    question = app.server.say(channel, person, text) if direct else ask(app, channel, person, text)
+    question = app.server.say(channel, person, text) if direct else app.ask(channel, person, text)
     answers = lambda: [one for one in app.server.said(channel) if one.thread_ts in ("", question.ts)]  # noqa: E731
     await app.server.until(lambda: any("Why?" in one.buttons and one.ts > question.ts for one in answers()))
     return question
@@ -86,17 +67,17 @@ async def test_8_an_answer_outlives_its_stream(app, office):
     app.server.rules.stream_life = 1.0
     sentences = [f"Sentence {number} tells of Rex." for number in range(40)]
     app.openai.answer, app.openai.pieces, app.openai.pause = lambda prompt: " ".join(sentences), 20, 0.2
-    question = ask(app, office.general, office.ada, "Tell me a story.")
+    question = app.ask(office.general, office.ada, "Tell me a story.")
     streamed = lambda: [one for one in app.server.talk.posted if one.thread_ts == question.ts and one.by_app]  # noqa: E731
     await app.server.until(lambda: streamed() and streamed()[0].streaming)
-    await app.server.until(lambda: replies(app, question) == [" ".join(sentences)])
+    await app.server.until(lambda: app.replies(question) == [" ".join(sentences)])
     errors = [one.error for one in app.server.journal.of("chat.appendStream") if one.error]
     assert "message_not_in_streaming_state" in errors
     assert len(streamed()) == 1
 
 
 async def test_1_another_users_memories_do_not_show_up_in_my_answers(app, office):
-    closed = app.server.channel(f"closed{office.serial}", office.ada, private=True)
+    closed = app.server.channel("closed", office.ada, private=True)
     places = (app.server.dm(office.ada), closed)
     said = (replied(app, place, office.ada, f"My PIN is 471{number}.") for number, place in enumerate(places))
     await asyncio.gather(*said)
@@ -108,7 +89,7 @@ async def test_1_another_users_memories_do_not_show_up_in_my_answers(app, office
 
 
 async def test_2_private_memories_do_not_surface_in_a_public_channel(app, office):
-    closed = app.server.channel(f"closed{office.serial}", office.ada, private=True)
+    closed = app.server.channel("closed", office.ada, private=True)
     places = (app.server.dm(office.ada), closed, app.server.group_dm(office.ada, office.bob))
     said = (replied(app, place, office.ada, f"My PIN is 471{number}.") for number, place in enumerate(places))
     await asyncio.gather(*said)
@@ -123,7 +104,7 @@ async def test_2_what_was_public_is_private_as_soon_as_its_channel_is_made_priva
     await replied(app, office.lounge, office.bob, "Where is the party?")
     assert "Kyoto" in app.openai.prompts[-1]
     app.server.make_private(office.general, office.ada)
-    hall = app.server.channel(f"hall{office.serial}", office.bob)
+    hall = app.server.channel("hall", office.bob)
     await replied(app, hall, office.bob, "Where is the party?")
     assert "Kyoto" not in app.openai.prompts[-1]
 
@@ -132,10 +113,10 @@ async def test_3_a_long_reply_is_neither_cut_nor_dropped(app, office):
     """Slack takes 12,000 characters of Markdown a message."""
     sentences = [f"Sentence {number} tells of Rex and his bone." for number in range(600)]
     app.openai.answer = lambda prompt: " ".join(sentences)
-    question = ask(app, office.general, office.ada, "Tell me all.")
-    await app.server.until(lambda: any(one.endswith(sentences[-1]) for one in replies(app, question)))
+    question = app.ask(office.general, office.ada, "Tell me all.")
+    await app.server.until(lambda: any(one.endswith(sentences[-1]) for one in app.replies(question)))
     await app.server.until(lambda: not app.server.journal.unknown())
-    told = replies(app, question)
+    told = app.replies(question)
     assert all(len(one) <= 12_000 for one in told)
     assert " ".join(" ".join(told).split()) == " ".join(sentences)
 
@@ -143,9 +124,9 @@ async def test_3_a_long_reply_is_neither_cut_nor_dropped(app, office):
 async def test_4_a_code_block_that_is_split_stays_one_in_every_message(app, office):
     lines = [f"    print('line {number} of the code')" for number in range(700)]
     app.openai.answer = lambda prompt: "Here:\n```python\n" + "\n".join(lines) + "\n```\nDone."
-    question = ask(app, office.general, office.ada, "Show me.")
-    await app.server.until(lambda: any(one.rstrip().endswith("Done.") for one in replies(app, question)))
-    told = replies(app, question)
+    question = app.ask(office.general, office.ada, "Show me.")
+    await app.server.until(lambda: any(one.rstrip().endswith("Done.") for one in app.replies(question)))
+    told = app.replies(question)
     blocks = [re.findall(r"^```python\n(.*?)\n```$", text, re.DOTALL | re.MULTILINE) for text in told]
     assert [len(found) for found in blocks] == [1] * len(told)
     assert len(told) > 1
@@ -156,13 +137,13 @@ async def test_5_after_slack_asks_it_to_come_again_and_lets_it_in_only_later_the
     opened = app.server.socket_mode.count("open")
     app.server.faults.fail(500, times=2, on="apps.connections.open", error="internal_error")
     app.server.socket_mode.refresh()
-    meanwhile = ask(app, office.general, office.ada, "Are you deaf?")
+    meanwhile = app.ask(office.general, office.ada, "Are you deaf?")
     await app.server.until(lambda: app.server.socket_mode.count("open") > opened and app.server.socket_mode.ready)
-    then = ask(app, office.general, office.bob, "And now?")
-    await app.server.until(lambda: replies(app, then))
+    then = app.ask(office.general, office.bob, "And now?")
+    await app.server.until(lambda: app.replies(then))
     app.server.deliveries.retry_now()
-    await app.server.until(lambda: replies(app, meanwhile))
-    assert (len(replies(app, meanwhile)), len(replies(app, then))) == (1, 1)
+    await app.server.until(lambda: app.replies(meanwhile))
+    assert (len(app.replies(meanwhile)), len(app.replies(then))) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -172,13 +153,13 @@ async def test_5_after_slack_asks_it_to_come_again_and_lets_it_in_only_later_the
 async def test_6_a_slack_socket_that_is_silently_dead_is_left_for_another(app, office, pongs):
     opened = app.server.socket_mode.count("open")
     app.server.socket_mode.silence(pongs=pongs)
-    lost = ask(app, office.general, office.ada, "Are you there?")
+    lost = app.ask(office.general, office.ada, "Are you there?")
     await app.server.until(lambda: app.server.socket_mode.count("open") > opened, 40 * PING)
     await app.server.until(lambda: len(app.server.socket_mode.open) == len(app.server.socket_mode.ready) == 1)
     app.server.deliveries.retry_now()
-    await app.server.until(lambda: replies(app, lost))
+    await app.server.until(lambda: app.replies(lost))
     then = await replied(app, office.general, office.ada, "And now?")
-    assert (replies(app, lost), replies(app, then)) == (["Rex!"], ["Rex!"])
+    assert (app.replies(lost), app.replies(then)) == (["Rex!"], ["Rex!"])
 
 
 @pytest.mark.parametrize(("direct", "after"), [(False, True), (True, True)], ids=["streamed", "posted"])
@@ -187,24 +168,24 @@ async def test_7_a_reply_whose_sending_was_not_confirmed_is_there_once(app, offi
         app.server.faults.cut(on=method, after=after)
     question = await replied(app, app.server.dm(office.ada) if direct else office.general, office.ada, "Who is Rex?")
     then = await replied(app, office.lounge, office.bob, "And now?")
-    assert (replies(app, question), replies(app, then)) == (["Rex!"], ["Rex!"])
+    assert (app.replies(question), app.replies(then)) == (["Rex!"], ["Rex!"])
 
 
 async def test_7_a_question_that_slack_delivers_twice_is_answered_once(app, office):
     question = await replied(app, office.general, office.ada, "Who is my dog?")
     asked = len(app.openai.chats)
-    told = [one for one in app.server.deliveries.all if one.body.get("event", {}).get("ts") == question.ts]
+    told = app.server.deliveries.about(question)
     assert {one.name for one in told} == {"app_mention", "message"}
     for one in told:
         app.server.deliveries.again(one)
     await replied(app, office.general, office.bob, "And mine?")
-    assert (replies(app, question), len(app.openai.chats)) == (["Rex!"], asked + 1)
+    assert (app.replies(question), len(app.openai.chats)) == (["Rex!"], asked + 1)
 
 
 async def test_9_an_answer_can_be_stopped(app, office):
     """Slack's buttons stand below whole messages; while one is being streamed, `!stop` is said."""
     app.openai.let_go, app.openai.first = asyncio.Event(), "It was "
-    asked = ask(app, office.general, office.ada, "Tell me a story.")
+    asked = app.ask(office.general, office.ada, "Tell me a story.")
     await app.server.until(lambda: app.openai.busy and app.server.said(office.general))
     began = time.monotonic()
     app.server.say(office.general, office.ada, "!stop", thread=asked)
@@ -278,19 +259,19 @@ def called(app: Online) -> list[str]:
 
 @settings(max_examples=2, **ON_SOCKETS)
 @given(answers=st.lists(PIECES, min_size=12, max_size=12))
-async def test_10_the_model_calls_nobody_however_its_pieces_come(running, answers):
+async def test_10_the_model_calls_nobody_however_its_pieces_come(slack, answers):
     """In streams, in updates, in posts and in the plain texts beside them."""
-    app, office = running, Office(running.server)
+    app, office = slack, Office(slack.server)
     app.server.ratelimits.on = False
     app.openai.answer = lambda prompt: [*answers[int(re.findall(r"call (\d+)", prompt)[-1])], " The end."]
     app.openai.delay, app.openai.pause = 0.01, 0.3  # with a delay, each is answered by its own prompt
-    rooms = [app.server.channel(f"room{office.serial}-{number}", office.ada) for number in range(len(answers) - 4)]
-    rooms += [app.server.dm(app.server.person(f"eve{office.serial}-{number}")) for number in range(4)]
+    rooms = [app.server.channel(f"room-{number}", office.ada) for number in range(len(answers) - 4)]
+    rooms += [app.server.dm(app.server.person(f"eve-{number}")) for number in range(4)]
     asked = []
     for number, room in enumerate(rooms):
         person = next(one for one in room.members.values() if one is not app.server.me)
         text = f"call {number}"
-        asked.append(app.server.say(room, person, text) if room.type == "im" else ask(app, room, person, text))
+        asked.append(app.server.say(room, person, text) if room.type == "im" else app.ask(room, person, text))
     for one in asked:
         await app.server.until(lambda one=one: any("Why?" in told.buttons for told in app.server.said(one.channel)), 40)
     assert app.server.broadcasts() == []
@@ -299,8 +280,8 @@ async def test_10_the_model_calls_nobody_however_its_pieces_come(running, answer
 
 @settings(max_examples=2, **ON_SOCKETS)
 @given(said=st.lists(PIECES.map("".join), min_size=3, max_size=3))
-async def test_10_nobody_is_called_by_what_people_put_into_commands_titles_and_homes(running, said):
-    app = running
+async def test_10_nobody_is_called_by_what_people_put_into_commands_titles_and_homes(slack, said):
+    app = slack
     app.server.ratelimits.on = False
     app.openai.answer, app.openai.delay, app.openai.pause, app.openai.pieces = lambda prompt: "Rex!", 0.0, 0.0, 2
     office = Office(app.server)
@@ -331,38 +312,38 @@ async def test_11_a_restart_loses_no_reply(app, office):
     """Of three questions one is being answered when the app is told to end, one comes then, one while it is away."""
     app.openai.let_go = asyncio.Event()
     chats = len(app.openai.chats)
-    under_way = ask(app, office.general, office.ada, "Who is my dog?")
+    under_way = app.ask(office.general, office.ada, "Who is my dog?")
     await app.server.until(lambda: len(app.openai.chats) == chats + 1)
     app.process.send_signal(signal.SIGTERM)
-    then = ask(app, office.lounge, office.ada, "And mine?")
-    told = [one for one in app.server.deliveries.all if one.body.get("event", {}).get("ts") == then.ts]
+    then = app.ask(office.lounge, office.ada, "And mine?")
+    told = app.server.deliveries.about(then)
     await app.server.until(lambda: all(one.acked.is_set() for one in told))
     app.openai.let_go.set()
     assert await asyncio.wait_for(app.process.wait(), 40) == 0
-    assert replies(app, under_way) == ["Rex!"]
-    meanwhile = ask(app, office.general, office.bob, "And mine?")
+    assert app.replies(under_way) == ["Rex!"]
+    meanwhile = app.ask(office.general, office.bob, "And mine?")
     app.openai.let_go = None
     await app.start()
     app.server.deliveries.retry_now()
-    await app.server.until(lambda: replies(app, meanwhile) and replies(app, then), 40)
+    await app.server.until(lambda: app.replies(meanwhile) and app.replies(then), 40)
     await replied(app, office.lounge, office.bob, "And now?")
-    assert [replies(app, one) for one in (under_way, then, meanwhile)] == [["Rex!"]] * 3
+    assert [app.replies(one) for one in (under_way, then, meanwhile)] == [["Rex!"]] * 3
 
 
 async def test_11_what_a_killed_app_was_asked_is_answered_once_by_the_next(app, office):
     app.openai.let_go, app.openai.first = asyncio.Event(), "It was "
-    asked = ask(app, office.general, office.ada, "Who is Rex?")
+    asked = app.ask(office.general, office.ada, "Who is Rex?")
     await app.server.until(lambda: app.openai.busy and app.server.said(office.general))
     await app.kill()
     app.openai.let_go, app.openai.first = None, ""
     await app.start()
-    await app.server.until(lambda: replies(app, asked) == ["Rex!"], 40)
+    await app.server.until(lambda: app.replies(asked) == ["Rex!"], 40)
 
 
 async def test_12_an_edited_question_is_answered_anew_and_a_deleted_one_forgotten(app, office):
     app.openai.let_go = asyncio.Event()
     chats = len(app.openai.chats)
-    asked = ask(app, office.general, office.ada, "Who is Rex?")
+    asked = app.ask(office.general, office.ada, "Who is Rex?")
     await app.server.until(lambda: len(app.openai.chats) == chats + 1)
     app.server.edit(asked, f"{app.server.me.mention} Who is Bello?")
     await app.server.until(lambda: len(app.openai.chats) == chats + 2)
@@ -372,7 +353,7 @@ async def test_12_an_edited_question_is_answered_anew_and_a_deleted_one_forgotte
     app.openai.let_go = None
     await replied(app, office.lounge, office.ada, "Who did I ask about?")
     assert "Bello" not in app.openai.prompts[-1]
-    assert [text for text in replies(app, asked) if "Rex!" in text] == []
+    assert [text for text in app.replies(asked) if "Rex!" in text] == []
 
 
 async def test_12_what_was_edited_is_remembered_as_it_is_and_what_was_deleted_not_at_all(app, office):
@@ -420,14 +401,14 @@ async def test_14_a_rate_limit_does_not_turn_an_answer_into_silence(app, office,
     question = await replied(app, app.server.dm(office.ada) if direct else office.general, office.ada, "Who is Rex?")
     met = [method for method, limit in zip(methods, limits, strict=True) if limit.times < 2]
     assert met
-    assert replies(app, question) == ["Rex!"]
+    assert app.replies(question) == ["Rex!"]
 
 
 async def test_15_memory_does_not_make_requests_grow_without_bound(app, office):
     """100 long questions and as many long answers, of which every one tells something that the next asks about."""
     tokenizer = await asyncio.to_thread(TiktokenTokenizer.for_model, "gpt")
     app.server.ratelimits.on = False
-    rooms = [app.server.channel(f"hall{office.serial}-{number}", office.ada, office.bob) for number in range(10)]
+    rooms = [app.server.channel(f"hall-{number}", office.ada, office.bob) for number in range(10)]
     before = len(app.openai.chats)
     app.openai.answer = lambda prompt: "The dog is called Rex. " + f"It was like this {len(prompt)}. " * 60
 
@@ -436,7 +417,7 @@ async def test_15_memory_does_not_make_requests_grow_without_bound(app, office):
         for number in range(10):
             person = (office.ada, office.bob)[number % 2]
             text = f"What is dog {room.id}-{number} called? " + f"I saw {number} of {room.id}. " * 60
-            said = ask(app, room, person, text, **({"thread": first} if first else {}))
+            said = app.ask(room, person, text, **({"thread": first} if first else {}))
             first = first or said
             await app.server.until(lambda asked=number: len(app.server.said(room)) >= asked - 2, 40)
         await app.server.until(lambda: len(app.server.said(room)) == 10, 40)

@@ -6,7 +6,6 @@ The unmodified `lorebot slack`; how its socket is looked after in detail is in t
 import asyncio
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -14,7 +13,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.platforms.test_slack import Office, Online, ask, online
+from tests.platforms.slack_online import Office, Online, free_port, online
 from tests.slacklike.records import Message
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -30,8 +29,7 @@ class Relay:
         self._path = path
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         self.url = f"redis://127.0.0.1:{self._port}"
 
     async def start(self) -> None:
@@ -62,14 +60,13 @@ async def _copied(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Online]:
+async def slack() -> AsyncIterator[Online]:
     """The app, with a health port, impatient with its socket, and with a Redis that can be taken away."""
     async with online() as app:
         redis = app.home.server
         app.relay = Relay((await redis.start()).removeprefix("unix://"))
         await app.relay.start()
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            app.port = free.getsockname()[1]
+        app.port = free_port()
         app.home.settings |= {
             "REDIS_URL": app.relay.url,
             "LOREBOT_SLACK_PING": str(PING),
@@ -81,22 +78,6 @@ async def running() -> AsyncIterator[Online]:
         yield app
         await app.relay.stop()
         redis.leave()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def app(running: Online) -> AsyncIterator[Online]:
-    running.openai.answer = lambda prompt: "Rex!"
-    running.openai.let_go, running.openai.first, running.openai.delay = None, "", 0.0
-    if running.process.returncode is not None:
-        await running.start()
-    yield running
-    running.server.faults.clear()
-    running.server.socket_mode.shut = False
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def office(app: Online) -> Office:
-    return Office(app.server)
 
 
 async def ready(app: Online) -> dict[str, object]:
@@ -117,17 +98,12 @@ async def comes(app: Online, *, well: bool, seconds: float = 20) -> dict[str, ob
         return told
 
 
-def replies(app: Online, question: Message) -> list[str]:
-    """Return what the app says in the thread of a question."""
-    return [one.text for one in app.server.thread(question) if one.by_app]
-
-
 async def answered_once(app: Online, office: Office, question: Message, seconds: float = 20) -> None:
     """Wait until a question is answered, and everything else is; it has one answer then."""
-    await app.server.until(lambda: replies(app, question) == ["Rex!"], seconds)
-    later = ask(app, office.lounge, office.bob, "And?")
-    await app.server.until(lambda: replies(app, later) == ["Rex!"], seconds)
-    assert replies(app, question) == ["Rex!"]
+    await app.server.until(lambda: app.replies(question) == ["Rex!"], seconds)
+    later = app.ask(office.lounge, office.bob, "And?")
+    await app.server.until(lambda: app.replies(later) == ["Rex!"], seconds)
+    assert app.replies(question) == ["Rex!"]
 
 
 # Sockets
@@ -135,7 +111,7 @@ async def answered_once(app: Online, office: Office, question: Message, seconds:
 
 async def test_when_slack_asks_to_come_again_nothing_is_lost_or_doubled(app, office):
     opened = app.server.socket_mode.count("open")
-    before = ask(app, office.general, office.ada, "Who is Rex?")
+    before = app.ask(office.general, office.ada, "Who is Rex?")
     app.server.socket_mode.refresh()
     await app.server.until(lambda: app.server.socket_mode.count("open") > opened and app.server.socket_mode.ready)
     app.server.deliveries.retry_now()
@@ -145,7 +121,7 @@ async def test_when_slack_asks_to_come_again_nothing_is_lost_or_doubled(app, off
 async def test_a_socket_that_is_cut_is_replaced_and_what_it_was_given_is_answered_once(app, office):
     opened = app.server.socket_mode.count("open")
     app.server.socket_mode.cut()
-    lost = ask(app, office.general, office.ada, "Are you there?")
+    lost = app.ask(office.general, office.ada, "Are you there?")
     await app.server.until(lambda: app.server.socket_mode.count("open") > opened)
     await app.server.until(lambda: len(app.server.socket_mode.open) == len(app.server.socket_mode.ready) == 1)
     app.server.deliveries.retry_now()
@@ -161,7 +137,7 @@ async def test_while_slack_gives_out_no_address_it_is_not_ready_and_then_it_is(a
     assert "internal_error" in told["troubles"]["slack"]
     app.server.faults.clear()
     await comes(app, well=True)
-    await answered_once(app, office, ask(app, office.general, office.ada, "Back?"))
+    await answered_once(app, office, app.ask(office.general, office.ada, "Back?"))
 
 
 # Events that come again
@@ -171,13 +147,13 @@ async def test_what_comes_again_while_it_is_answered_and_afterwards_and_on_a_new
     """Complaint: duplicate replies."""
     app.openai.let_go = asyncio.Event()
     chats = len(app.openai.chats)
-    asked = ask(app, office.general, office.ada, "Who is Rex?")
+    asked = app.ask(office.general, office.ada, "Who is Rex?")
     await app.server.until(lambda: len(app.openai.chats) == chats + 1)
-    told = [one for one in app.server.deliveries.all if one.body.get("event", {}).get("ts") == asked.ts]
+    told = app.server.deliveries.about(asked)
     again = [app.server.deliveries.again(one) for one in told]
     await app.server.until(lambda: all(one.acked.is_set() for one in again))
     app.openai.let_go.set()
-    await app.server.until(lambda: replies(app, asked) == ["Rex!"])
+    await app.server.until(lambda: app.replies(asked) == ["Rex!"])
     opened = app.server.socket_mode.count("open")
     again = [app.server.deliveries.again(one) for one in told]
     app.server.socket_mode.refresh()
@@ -191,7 +167,7 @@ async def test_what_comes_again_while_it_is_answered_and_afterwards_and_on_a_new
 
 async def test_an_event_that_slack_could_not_explain_at_first_is_taken_when_it_comes_again(app, office):
     app.server.faults.fail(200, on="users.info", error="internal_error")
-    asked = ask(app, office.general, office.ada, "Who is Rex?")
+    asked = app.ask(office.general, office.ada, "Who is Rex?")
     await answered_once(app, office, asked)
 
 
@@ -199,8 +175,8 @@ async def test_a_redis_that_hangs_for_six_seconds_makes_acknowledgements_late_an
     status = await app.home.server.status()
     os.kill(status.pid, signal.SIGSTOP)
     try:
-        asked = ask(app, office.general, office.ada, "Who is Rex?")
-        told = [one for one in app.server.deliveries.all if one.body.get("event", {}).get("ts") == asked.ts]
+        asked = app.ask(office.general, office.ada, "Who is Rex?")
+        told = app.server.deliveries.about(asked)
         await app.server.until(lambda: all([try_.failure for try_ in one.attempts][1:2] == ["timeout"] for one in told))
         assert not any(one.acked.is_set() for one in told)
     finally:
@@ -216,8 +192,7 @@ async def test_a_bot_token_that_is_revoked_while_it_runs_ends_it_with_78_and_its
     app.server.app.revoke(app.server.world.install, "token_revoked")
     told = {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [app.server.me.id]}}
     app.server.world.tell_in(app.server.world.install, told, "tokens_revoked")
-    assert await asyncio.wait_for(app.process.wait(), 30) == 78
-    await app._reading
+    assert await app.ended(30) == 78
     assert "Slack refuses SLACK_BOT_TOKEN (token_revoked)" in app.logged
     app.server.app.issue(app.server.world.install)
     app.home.settings["SLACK_BOT_TOKEN"] = app.server.bot_token
@@ -232,8 +207,7 @@ async def another(app: Online) -> AsyncIterator[Online]:
     other = Online(app.home, app.server, app.openai)
     port = app.home.settings.pop("LOREBOT_HEALTH_PORT")
     sockets = len(app.server.socket_mode.ready)
-    other.process = await app.home.start("slack")
-    other._reading = asyncio.create_task(other._read(other.process))
+    await other.begin()
     try:
         await app.server.connected(sockets + 1, seconds=60)
         yield other
@@ -243,38 +217,37 @@ async def another(app: Online) -> AsyncIterator[Online]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def beside(running: Online) -> AsyncIterator[Online]:
-    if running.process.returncode is not None:
-        await running.start()
-    async with another(running) as other:
+async def beside(slack: Online) -> AsyncIterator[Online]:
+    await slack.afresh()
+    async with another(slack) as other:
         yield other
 
 
 async def test_of_two_processes_one_answers_a_mention_that_both_are_told_of_in_either_order(app, office, beside):
     """Of the two events of a mention each goes to another process; one comes again much later, to either."""
     chats = len(app.openai.chats)
-    rooms = [app.server.channel(f"two{office.serial}-{number}", office.ada, office.bob) for number in range(4)]
-    asked = [ask(app, room, office.ada, "Who is Rex?") for room in rooms]
+    rooms = [app.server.channel(f"two-{number}", office.ada, office.bob) for number in range(4)]
+    asked = [app.ask(room, office.ada, "Who is Rex?") for room in rooms]
     for one in asked:
-        await app.server.until(lambda one=one: replies(app, one) == ["Rex!"])
-    told = [one for one in app.server.deliveries.all if one.body.get("event", {}).get("ts") in {m.ts for m in asked}]
+        await app.server.until(lambda one=one: app.replies(one) == ["Rex!"])
+    told = app.server.deliveries.about(*asked)
     assert {one.name for one in told} == {"message", "app_mention"}
     again = [app.server.deliveries.again(one) for one in (*told, *told[1:])]  # so that each comes to both
     await app.server.until(lambda: all(one.acked.is_set() for one in again))
     await answered_once(app, office, asked[0])
-    assert [replies(app, one) for one in asked] == [["Rex!"]] * 4
+    assert [app.replies(one) for one in asked] == [["Rex!"]] * 4
     assert len(app.openai.chats) == chats + 5
 
 
 async def test_of_two_processes_one_carries_out_a_command_in_a_message(app, office, beside):
-    asked = ask(app, office.general, office.ada, "Who is Rex?")
-    await app.server.until(lambda: replies(app, asked) == ["Rex!"])
-    ask(app, office.general, office.ada, "!lorebot-status", thread=asked)
+    asked = app.ask(office.general, office.ada, "Who is Rex?")
+    await app.server.until(lambda: app.replies(asked) == ["Rex!"])
+    app.ask(office.general, office.ada, "!lorebot-status", thread=asked)
     told = app.server.deliveries.all[-1]
     await app.server.until(lambda: app.server.ephemerals(office.ada))
     again = [app.server.deliveries.again(told) for _ in range(2)]
     await app.server.until(lambda: all(one.acked.is_set() for one in again))
-    await answered_once(app, office, ask(app, office.general, office.ada, "Who is Rex?"))
+    await answered_once(app, office, app.ask(office.general, office.ada, "Who is Rex?"))
     assert len(app.server.ephemerals(office.ada)) == 1
 
 
@@ -282,21 +255,21 @@ async def test_of_two_processes_without_redis_one_answers(app, office, beside):
     """What is said then is answered without memory. Nobody can tell the other process, so it waits to be told again."""
     await app.relay.stop()
     try:
-        asked = ask(app, office.general, office.ada, "Who is Rex?")
-        await app.server.until(lambda: any("Memory is off" in one for one in replies(app, asked)), 40)
-        told = [one for one in app.server.deliveries.all if one.body.get("event", {}).get("ts") == asked.ts]
+        asked = app.ask(office.general, office.ada, "Who is Rex?")
+        await app.server.until(lambda: any("Memory is off" in one for one in app.replies(asked)), 40)
+        told = app.server.deliveries.about(asked)
         await app.server.until(lambda: {len(one.attempts) > 1 or one.acked.is_set() for one in told} == {True})
-        assert len(replies(app, asked)) == 1
+        assert len(app.replies(asked)) == 1
     finally:
         await app.relay.start()
     await comes(app, well=True)
-    later = ask(app, office.lounge, office.bob, "And?")
-    await app.server.until(lambda: replies(app, later) and "Rex!" in replies(app, later)[0])
+    later = app.ask(office.lounge, office.bob, "And?")
+    await app.server.until(lambda: app.replies(later) and "Rex!" in app.replies(later)[0])
     app.server.deliveries.retry_now()
     await app.server.until(lambda: all(one.acked.is_set() for one in told))
-    final = ask(app, office.lounge, office.bob, "And now?")
-    await app.server.until(lambda: replies(app, final))
-    assert (len(replies(app, asked)), len(replies(app, later))) == (1, 1)
+    final = app.ask(office.lounge, office.bob, "And now?")
+    await app.server.until(lambda: app.replies(final))
+    assert (len(app.replies(asked)), len(app.replies(later))) == (1, 1)
 
 
 # By the clock, as it is without settings
@@ -314,14 +287,13 @@ async def test_a_silent_socket_is_left_within_90_seconds_or_the_process_ends_wit
         app.server.socket_mode.shut = not lets_in
         opened = app.server.socket_mode.count("open")
         app.server.socket_mode.silence()
-        lost = ask(app, office.general, office.ada, "Are you there?")
+        lost = app.ask(office.general, office.ada, "Are you there?")
         if lets_in:
             await app.server.until(lambda: app.server.socket_mode.count("open") > opened, 90)
             app.server.deliveries.retry_now()
-            await app.server.until(lambda: replies(app, lost) == ["Rex!"], 90)
+            await app.server.until(lambda: app.replies(lost) == ["Rex!"], 90)
         else:
-            assert await asyncio.wait_for(app.process.wait(), 91) == 75
-            await app._reading
+            assert await app.ended(91) == 75
             assert "Slack has not been heard for" in app.logged
     finally:
         app.home.settings["LOREBOT_SLACK_PING"] = str(PING)

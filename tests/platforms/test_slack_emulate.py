@@ -21,9 +21,9 @@ from aiohttp import web
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.platforms.slack.outlet import EVENT
+from bot.platforms.slack.metadata import EVENT
 from tests.openai_like import OpenAILike
-from tests.platforms.conftest import Home
+from tests.platforms.home import Home
 from tests.platforms.opinions import DIFFER, Asked, opinions
 from tests.slacklike.server import SlackLike
 from tests.waiting import until_it

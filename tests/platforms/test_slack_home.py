@@ -12,7 +12,6 @@ from bot.platforms.slack import blocks
 from bot.platforms.slack.audience import scope
 from bot.platforms.slack.blocks import Page, Row
 from bot.platforms.slack.home import SHOWN, Home, Look
-from bot.platforms.slack.outlet import Starts
 from bot.platforms.slack.people import Channel, People
 from bot.platforms.slack.tenants import Served
 from bot.platforms.slack.workspaces import Workspace
@@ -52,7 +51,7 @@ async def workspace():
         client = AsyncWebClient(server.bot_token, base_url=server.url)
         home = Served(server.home.id)
         people = People(client, home)
-        yield server, Workspace(home, server.me.id, "B1", "https://x/", client, client, people, Starts())
+        yield server, Workspace(home, server.me.id, "B1", "https://x/", client, client, people)
 
 
 async def test_somebody_sees_what_they_said_anywhere_also_where_recall_is_narrow_and_nobody_elses(

@@ -10,7 +10,7 @@ import re
 import pytest
 
 from bot.platforms.slack.talks import STYLE
-from tests.platforms.test_slack import Online, ask, online
+from tests.platforms.slack_online import Online, online
 
 pytestmark = [pytest.mark.soak, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(1200)]
 
@@ -45,7 +45,7 @@ async def stormed(app: Online, kills: int, *, direct: bool) -> None:
             else:
                 channel = channels[number % CHANNELS]
                 server.join(channel, person)
-                questions[number] = ask(app, channel, person, f"Question {number}")
+                questions[number] = app.ask(channel, person, f"Question {number}")
             await asyncio.sleep(chance.uniform(0.3, 1.5))
 
     def said(number: int) -> list[str]:

@@ -14,9 +14,11 @@ from bot.delivery.receipts import Receipt
 from bot.delivery.stream import Controls, nonce, show
 from bot.errors import DeliveryRefused, MessageLost, NotYet, SlowDown
 from bot.platforms.slack import blocks, talks
-from bot.platforms.slack.outlet import CLOSED, ROLL_OVER, STARTS, Outlet, Spot, Starts
-from bot.platforms.slack.rates import Rate, Rates
-from bot.platforms.slack.refusals import LOST, PAUSE, REFUSED
+from bot.platforms.slack.destination import Destination
+from bot.platforms.slack.failures import PAUSE
+from bot.platforms.slack.outlet import ROLL_OVER, Outlet
+from bot.platforms.slack.rates import CLOSED, STARTS, Rate, Rates, Starts
+from bot.platforms.slack.refusals import LOST, REFUSED
 from bot.platforms.slack.workspaces import Workspaces
 from tests.fakes import ManualClock
 from tests.slacklike.server import SlackLike
@@ -53,9 +55,9 @@ class Place:
 
     def outlet(self, *, thread: bool = True, **more) -> Outlet:
         where = self.asked.ts if thread else None
-        spot = Spot(self.channel.id, where, self.asked.ts, (self.server.home.id, self.ada.id))
+        destination = Destination(self.channel.id, where, self.asked.ts, (self.server.home.id, self.ada.id))
         buttons = lambda controls: blocks.controls(controls, self.asked.ts, self.ada.id)  # noqa: E731
-        return Outlet(self.client, spot, buttons, clock=self.clock, **more)
+        return Outlet(self.client, destination, buttons, clock=self.clock, **more)
 
     @property
     def said(self) -> list[str]:
@@ -146,7 +148,7 @@ def test_a_rate_is_so_many_at_once_and_as_many_again_over_a_minute():
 
 async def test_where_many_answer_at_once_an_answer_is_posted_when_it_is_whole(place, server):
     """Complaint: rate limits turn streaming into silence."""
-    outlet = place.outlet(starts=none(place), rates=Rates(drafts=Rate(0)))
+    outlet = place.outlet(rates=Rates(drafts=Rate(0), starts=none(place)))
     with pytest.raises(NotYet):
         await outlet.send("Once", "n", Controls.STOP)
     assert place.said == []
@@ -156,7 +158,7 @@ async def test_where_many_answer_at_once_an_answer_is_posted_when_it_is_whole(pl
 
 
 async def test_a_message_that_was_posted_is_not_asked_to_end_its_stream(place, server):
-    outlet = place.outlet(starts=none(place), rates=Rates(updates=Rate(1)))
+    outlet = place.outlet(rates=Rates(updates=Rate(1), starts=none(place)))
     message = await outlet.send("Once", "n", Controls.STOP)
     await outlet.edit(message, "Once upon", Controls.STOP)
     with pytest.raises(NotYet):
@@ -168,7 +170,7 @@ async def test_a_message_that_was_posted_is_not_asked_to_end_its_stream(place, s
 
 @pytest.mark.parametrize("method", ["chat.appendStream", "chat.update"])
 async def test_what_slack_asks_us_to_wait_with_is_left_to_the_end_unless_it_is_the_end(place, server, method):
-    outlet = place.outlet(starts=none(place) if method == "chat.update" else None)
+    outlet = place.outlet(rates=Rates(starts=none(place)) if method == "chat.update" else None)
     message = await outlet.send("Once", "n", Controls.STOP)
     server.faults.limit(30, on=method)
     with pytest.raises(NotYet) as caught:
@@ -248,7 +250,7 @@ async def test_of_streams_that_have_ended_or_are_two_nobody_can_tell_which_part_
 async def test_in_a_direct_message_that_was_replied_to_a_stream_may_be_the_answer_to_that(place, server):
     dm = server.dm(place.ada)
     asked = server.say(dm, place.ada, "Tell me.")
-    outlet = lambda: Outlet(place.client, Spot(dm.id, asked.ts, asked.ts, None))  # noqa: E731
+    outlet = lambda: Outlet(place.client, Destination(dm.id, asked.ts, asked.ts, None))  # noqa: E731
     message = await outlet().send("Once", nonce("t", 0), Controls.STOP)
     assert await outlet().find(0, nonce("t", 0)) == message
     server.say(dm, place.ada, "And more.", thread=asked)
@@ -316,12 +318,12 @@ async def test_what_is_being_streamed_is_taken_back_all_the_same(place, server):
 
 async def test_a_channel_that_takes_no_streams_is_not_asked_each_time(place, server):
     server.faults.fail(200, error="channel_type_not_supported", on="chat.startStream", times=9)
-    starts = Starts(place.clock)
+    rates = Rates(starts=Starts(place.clock))
     for _ in range(3):
-        await place.outlet(starts=starts).send("Once", "n", Controls.STOP)
+        await place.outlet(rates=rates).send("Once", "n", Controls.STOP)
     assert len(server.journal.of("chat.startStream")) == 1
     place.clock.time = CLOSED + 1
-    await place.outlet(starts=starts).send("Once", "n", Controls.STOP)
+    await place.outlet(rates=rates).send("Once", "n", Controls.STOP)
     assert len(server.journal.of("chat.startStream")) == 2
 
 
@@ -342,7 +344,7 @@ async def test_a_stream_that_somebody_has_stopped_is_written_to_no_more(place, s
 async def test_in_a_direct_message_a_stream_names_no_reader(place, server):
     dm = server.dm(place.ada)
     asked = server.say(dm, place.ada, "Tell me.")
-    await Outlet(place.client, Spot(dm.id, asked.ts, asked.ts, None)).send("Once", "n", Controls.STOP)
+    await Outlet(place.client, Destination(dm.id, asked.ts, asked.ts, None)).send("Once", "n", Controls.STOP)
     body = server.journal.of("chat.startStream")[0].body
     assert {"recipient_user_id", "recipient_team_id"} & set(body) == set()
 

@@ -28,9 +28,9 @@ class Bot:
 
     def __init__(self, server: SlackLike, client: Client) -> None:
         self.server, self.client = server, client
-        self.line = SocketMode(client)
+        self.transport = SocketMode(client)
         self.heard: list[str] = []
-        self.watching = asyncio.create_task(self.line.watch())
+        self.watching = asyncio.create_task(self.transport.watch())
         client.socket_mode_request_listeners.append(self._hear)
 
     async def _hear(self, client, request) -> None:
@@ -39,12 +39,12 @@ class Bot:
 
     async def ready(self) -> None:
         """Wait until nothing is wrong."""
-        while await self.line.trouble():
+        while await self.transport.trouble():
             await asyncio.sleep(0.01)
 
     async def unready(self) -> str:
         """Wait until something is wrong; return what."""
-        while not (trouble := await self.line.trouble()):
+        while not (trouble := await self.transport.trouble()):
             await asyncio.sleep(0.01)
         return trouble
 
@@ -102,7 +102,7 @@ async def test_a_socket_is_ready_once_slack_has_greeted_us(server):
     server.socket_mode.greets = False
     async with connecting(server) as bot:
         await server.until(lambda: server.socket_mode.open)
-        assert await bot.line.trouble() == "Slack has not greeted us yet"
+        assert await bot.transport.trouble() == "Slack has not greeted us yet"
         server.socket_mode.greets = True
         await bot.ready()
         assert server.socket_mode.count("open") > 1, "the first was exchanged"

@@ -15,7 +15,7 @@ from bot.commands import table
 from bot.commands.base import At
 from bot.platforms.slack import manifest, uses
 from bot.platforms.slack.slashes import ABOUT, FORGET, slash
-from tests.platforms.test_slack import Office, Online, ask, online
+from tests.platforms.slack_online import Office, Online, online
 from tests.slacklike.records import Guest
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -24,7 +24,7 @@ ACME = "acme-"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def started():
+async def slack():
     async with online() as app:
         rules, made = app.server.rules, manifest.made(manifest.Shape())
         own = {one["command"] for one in made["features"]["slash_commands"]}
@@ -39,16 +39,10 @@ async def started():
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def app(started: Online) -> Online:
-    started.openai.answer = lambda prompt: "Rex!"
-    started.server.rules.response_uses = 5
-    started.server.rules.trigger_life = 3.0
-    return started
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def office(app: Online) -> Office:
-    return Office(app.server)
+async def app(slack: Online) -> Online:
+    await slack.afresh()
+    slack.server.rules.response_uses, slack.server.rules.trigger_life = 5, 3.0
+    return slack
 
 
 async def told(app: Online, person, text: str, since: int = 0):
@@ -73,7 +67,7 @@ async def sees(app: Online, channel, person, text: str):
 
 async def answered(app: Online, channel, person, text: str, answer: str = "Rex!"):
     """Let somebody ask; return the question, and the answer once it has its buttons."""
-    question = ask(app, channel, person, text)
+    question = app.ask(channel, person, text)
     found = lambda: [one for one in app.server.thread(question) if one.text == answer and "Why?" in one.buttons]  # noqa: E731
     await app.server.until(found)
     return question, found()[-1]
@@ -197,7 +191,7 @@ async def test_where_the_answering_address_is_used_up_messages_for_one_person_ta
 
 async def test_in_a_channel_that_the_bot_is_not_in_it_says_how_to_invite_it(app, office):
     for private in (False, True):
-        outside = app.server.channel(f"outside{office.serial}{private}", office.bob, private=private, app=False)
+        outside = app.server.channel(f"outside{private}", office.bob, private=private, app=False)
         app.server.slash(outside, office.bob, "/ask", "Who is my dog?")
         await sees(app, outside, office.bob, "/invite @Lorebot")
         app.server.slash(outside, office.bob, "/chat")
@@ -335,7 +329,7 @@ async def test_ask_about_this_answers_in_front_of_everybody_where_it_was_asked(a
 
 async def test_forget_this_forgets_ones_own_and_as_an_admin_any(app, office):
     question, answer = await answered(app, office.general, office.bob, "My dog is called Rex.")
-    carl = app.server.person(f"carl{office.serial}")
+    carl = app.server.person("carl")
     app.server.join(office.general, carl)
     for message in (question, answer):
         since = len(app.server.ephemerals(carl))
@@ -353,7 +347,7 @@ async def test_forget_this_forgets_ones_own_and_as_an_admin_any(app, office):
 
 
 async def test_why_shows_each_person_only_what_they_may_know(app, office):
-    closed = app.server.channel(f"closed{office.serial}", office.bob, private=True)
+    closed = app.server.channel("closed", office.bob, private=True)
     await answered(app, closed, office.bob, "The PIN of the safe is 4711.")
     await answered(app, office.general, office.bob, "The safe stands in Kyoto.")
     _, answer = await answered(app, office.lounge, office.bob, "Where does the safe stand?")
@@ -362,7 +356,7 @@ async def test_why_shows_each_person_only_what_they_may_know(app, office):
     assert re.search(r"archives/C\w+/p\d+", known.shown)
     assert known.thread_ts == answer.thread_ts
     assert "4711" not in known.shown
-    guest = app.server.person(f"guest{office.serial}", guest=Guest.MULTI)
+    guest = app.server.person("guest", guest=Guest.MULTI)
     app.server.join(office.lounge, guest)
     app.server.press(answer, guest, "Why?")
     seen = await told(app, guest, "ecalled")
@@ -371,7 +365,7 @@ async def test_why_shows_each_person_only_what_they_may_know(app, office):
 
 async def test_only_who_asked_or_an_admin_stops_and_regenerates(app, office):
     _, answer = await answered(app, office.general, office.bob, "Who is my dog?")
-    carl = app.server.person(f"carl{office.serial}")
+    carl = app.server.person("carl")
     app.server.join(office.general, carl)
     app.openai.answer = lambda prompt: "Bello!"
     app.server.press(answer, carl, "Regenerate")
@@ -388,7 +382,7 @@ async def test_in_a_group_direct_message_it_is_mentioned_or_spoken_to_in_its_thr
     group = app.server.group_dm(office.ada, office.bob)
     chats = len(app.openai.chats)
     app.server.say(group, office.ada, "Hello Bob.")
-    asked = ask(app, group, office.ada, "My PIN is 4711.")
+    asked = app.ask(group, office.ada, "My PIN is 4711.")
     await app.final(group, "Rex!")
     assert len(app.openai.chats) == chats + 1
     app.openai.answer = lambda prompt: "Again!"
@@ -406,7 +400,7 @@ async def facts(app: Online, office: Office, count: int) -> None:
     now = datetime.now(UTC)
     for number in range(count):
         at = now - timedelta(seconds=count - number)
-        ask(app, office.general, office.bob, f"Fact number {number}.", at=at)
+        app.ask(office.general, office.bob, f"Fact number {number}.", at=at)
     done = lambda: [one for one in app.server.said(office.general) if "Why?" in one.buttons]  # noqa: E731
     await app.server.until(lambda: len(done()) == count)
 
@@ -506,7 +500,7 @@ async def test_all_of_it_is_sent_from_the_home_and_where_there_is_nothing_that_i
 
 
 async def test_the_home_of_a_guest_shows_what_they_said(app, office):
-    guest = app.server.person(f"guest{office.serial}", guest=Guest.SINGLE)
+    guest = app.server.person("guest", guest=Guest.SINGLE)
     app.server.join(office.lounge, guest)
     await answered(app, office.lounge, guest, "My dog is called Rex.")
     await answered(app, office.general, office.ada, "My cat is called Tom.")
@@ -517,7 +511,7 @@ async def test_the_home_of_a_guest_shows_what_they_said(app, office):
 
 async def test_a_very_long_turn_fits_on_the_home(app, office):
     app.openai.answer = lambda prompt: "word " * 2000
-    ask(app, office.general, office.bob, "Tell me a story. " + "x" * 3500)
+    app.ask(office.general, office.bob, "Tell me a story. " + "x" * 3500)
     await app.server.until(lambda: any("Why?" in one.buttons for one in app.server.said(office.general)))
     app.server.open_home(office.bob)
     view = await at_home(app, office.bob, "2 turns")

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tests.slacklike.records import Json
+from tests.slacklike.records import Json, Message
 from tests.slacklike.rules import Rules
 
 EVENT, COMMAND, INTERACTION = "events_api", "slash_commands", "interactive"
@@ -80,6 +80,11 @@ class Deliveries:
     def of(self, name: str, subtype: str | None = None) -> list[Delivery]:
         """Return the deliveries of one name: `of("message", "message_changed")`, `of("/ask")`."""
         return [one for one in self.all if one.name == name and subtype in (None, one.subtype)]
+
+    def about(self, *messages: Message) -> list[Delivery]:
+        """Return the deliveries that tell that messages were said."""
+        stamps = {one.ts for one in messages}
+        return [one for one in self.all if (one.body.get("event") or {}).get("ts") in stamps]
 
     def unacknowledged(self) -> list[Delivery]:
         return [one for one in self.all if not one.acked.is_set()]

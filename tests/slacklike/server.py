@@ -176,6 +176,12 @@ class SlackLike:
         )
         return self.said(channel)
 
+    async def final(self, channel: Channel, text: str, seconds: float = 20) -> Message:
+        """Wait until a message of the app says just this, and is whole; return it."""
+        found = lambda: [one for one in self.said(channel) if one.text == text and not one.streaming]  # noqa: E731
+        await self.until(found, seconds)
+        return found()[-1]
+
     def said(self, channel: Channel) -> list[Message]:
         """Return the app's messages that people see in a channel and its threads."""
         found = [one for one in channel.messages if one.by_app and one.subtype != "assistant_app_thread"]

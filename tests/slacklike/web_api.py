@@ -97,7 +97,7 @@ class WebApi:
             elif fault.error:
                 response = web.json_response({"ok": False, "error": fault.error}, status=fault.status)
             elif fault.status:
-                response = web.Response(status=fault.status, text="upstream connect error", content_type="text/html")
+                response = web.Response(status=fault.status, text="upstream connect error")  # plain, as Envoy has it
         return response
 
     def _answer(self, request: web.Request, asked: Asked, token: str) -> web.Response:

@@ -6,7 +6,8 @@ from typing import Any, Protocol
 import discord
 
 from bot.delivery.stream import Controls
-from bot.desk import Desk, Place
+from bot.desk import Desk
+from bot.places import Place
 
 _NAME = re.compile(r"lore:(stop|regenerate|why):(\d+):(\d+)")
 

@@ -10,7 +10,7 @@ from discord import app_commands
 
 from bot import admission, desk
 from bot.apps.chat import BOT
-from bot.conversation import BURST, Asked
+from bot.conversation import Asked
 from bot.engine import Engine
 from bot.notes import Notes
 from bot.notices import BUSY
@@ -46,11 +46,10 @@ class Client(Sharded):
         service: Service,
         settings: Settings,
         intents: discord.Intents,
-        burst: float = BURST,
     ) -> None:
         """Take who answers, and whom.
 
-        service: limits, who listens, what commands show and change. burst: seconds of silence that end one.
+        service: limits, who listens, what commands show and change.
         """
         super().__init__(
             intents=intents,
@@ -67,7 +66,7 @@ class Client(Sharded):
         self._limits = service.limits
         self._settings = settings
         self._readers = Readers(memory)
-        self._talks = Talks(self, engine, service, settings, self._readers, burst)
+        self._talks = Talks(self, engine, service, settings, self._readers)
         self._silence = Silence()
         self._notes = Notes(memory)
         self._missed = Missed(self, self._notes, self._missed_one)

@@ -14,8 +14,8 @@ from bot.commands.base import Command, Switch
 from bot.conversation import Asked
 from bot.delivery.mentions import quiet_on_discord
 from bot.delivery.parts import DISCORD
-from bot.desk import Shown, Who
 from bot.errors import CommandError
+from bot.places import Shown, Who
 from bot.platforms.discord import buttons, channels, dialogs, past
 from bot.platforms.discord.audience import roles, scope
 from bot.platforms.discord.outlet import FAILED, NOBODY, partial

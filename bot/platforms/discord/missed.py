@@ -3,13 +3,13 @@
 import asyncio
 import json
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 
 import discord
 import structlog
 
+from bot.latest import Latest
 from bot.notes import Notes
 from bot.platforms.discord.outlet import FAILED
 
@@ -32,22 +32,23 @@ class Missed:
         self._client = client
         self._notes = notes
         self._hears = hears
-        self._direct: OrderedDict[int, None] = OrderedDict()
-        self._heard: OrderedDict[int, None] = OrderedDict()
+        self._direct: Latest[int, None] = Latest(MOST_DIRECT)
+        self._heard: Latest[int, None] = Latest(MOST_HEARD)
         self._since: float | None = None
         self._caught_up = False
 
     def heard(self, message: discord.Message) -> None:
         """Note a message that is heard, and where people write directly: Discord does not tell after a restart."""
-        _note(self._heard, message.id, MOST_HEARD)
+        self._heard[message.id] = None
         if isinstance(message.channel, discord.DMChannel):
-            _note(self._direct, message.channel.id, MOST_DIRECT)
+            self._direct[message.channel.id] = None
 
     async def recall(self) -> None:
         """Learn until when an earlier process was here."""
         note = json.loads(await self._notes.read(NOTE, self._name) or "{}")
         self._since = note.get("at")
-        self._direct = OrderedDict.fromkeys(note.get("direct", ()))
+        for channel in note.get("direct", ()):
+            self._direct[channel] = None
 
     async def beat(self) -> None:
         """Note again and again that we are here, until cancelled."""
@@ -100,14 +101,6 @@ class Missed:
     @property
     def _name(self) -> str:
         return f"{self._client.application_id}:{self._client.shard_ids or 'all'}"
-
-
-def _note(noted: OrderedDict[int, None], one: int, most: int) -> None:
-    """Note an id as the latest of so many."""
-    noted[one] = None
-    noted.move_to_end(one)
-    if len(noted) > most:
-        noted.popitem(last=False)
 
 
 _Place = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread

@@ -10,7 +10,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from bot.attachments import Limits, read
-from bot.conversation import BURST, Asked, Conversation, Conversations
+from bot.conversation import Asked, Conversation, Conversations
 from bot.delivery.mentions import quiet_on_discord
 from bot.delivery.parts import DISCORD
 from bot.delivery.stream import Style
@@ -42,15 +42,13 @@ class Talks:
         service: Service,
         settings: Settings,
         readers: Readers,
-        burst: float = BURST,
     ) -> None:
-        """burst: seconds of silence that end one."""
         self._client = client
         self._engine = engine
         self._settings = settings
         self._readers = readers
         self._replies = Replies(engine, STYLE, service.limits, service.metrics)
-        self._going_on = Conversations(engine, burst)
+        self._going_on = Conversations(engine, settings.burst)
 
     def __len__(self) -> int:
         """Count the conversations that are going on."""

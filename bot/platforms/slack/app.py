@@ -14,7 +14,7 @@ from bot.platforms.slack.comings import Comings
 from bot.platforms.slack.floor import Floor
 from bot.platforms.slack.messages import Messages
 from bot.platforms.slack.missed import Missed
-from bot.platforms.slack.places import Places
+from bot.platforms.slack.readers import Readers
 from bot.platforms.slack.rooms import Rooms
 from bot.platforms.slack.talks import Talks
 from bot.platforms.slack.views import Views
@@ -40,9 +40,9 @@ class SlackApp:
         return self._floor.talks
 
     @property
-    def places(self) -> Places:
+    def readers(self) -> Readers:
         """Who can read what, as memory is told of it."""
-        return self._floor.places
+        return self._floor.readers
 
     @property
     def missed(self) -> Missed:

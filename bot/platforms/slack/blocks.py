@@ -17,7 +17,7 @@ FORGET_ALL, ALL, OLDER, NEWER = "lore_forget_all", "lore_all", "lore_older", "lo
 ASK, PERSONA, MODEL, SURE = "lore_ask", "lore_persona", "lore_model", "lore_sure"  # dialogs
 TEXT = "text"  # the one field of a dialog
 
-LONGEST_INPUT = 3000  # characters; these two are Slack's
+LONGEST_INPUT, LONGEST_LABEL = 3000, 2000  # characters; these three are Slack's
 LONGEST_VALUE = 2000  # of a button
 LONGEST_ROW = 600  # of a turn on the App Home; /memory show has it whole
 

@@ -1,12 +1,11 @@
 """Channels and workspaces as they come, change and go: who reads what, and whom the app serves."""
 
-from typing import Any
-
 from slack_bolt.async_app import AsyncApp
 
-from bot.platforms.slack.floor import Floor
+from bot.platforms.slack import leaving
+from bot.platforms.slack.floor import Floor, Json
+from bot.platforms.slack.workspaces import Workspace
 
-Json = dict[str, Any]
 MOVES = ("channel_shared", "channel_unshared", "channel_id_changed")
 CAME = ("member_joined_channel", "member_left_channel")
 GONE = ("channel_deleted", "channel_left", "group_deleted", "group_left")
@@ -17,7 +16,8 @@ class Comings:
 
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
-        self._places, self._sharing, self._purging = floor.places, floor.sharing, floor.rooms.purging
+        self._readers, self._sharing, self._purging = floor.readers, floor.sharing, floor.rooms.purging
+        self._memory, self._listening = floor.rooms.memory, floor.service.listening
 
     def register(self, bolt: AsyncApp) -> None:
         """Let bolt call us."""
@@ -38,11 +38,11 @@ class Comings:
         if workspace is None:
             return
         if event["type"] == "channel_id_changed":
-            await self._places.closed(workspace, str(event["old_channel_id"]))
-            await self._places.moved(workspace, str(event["new_channel_id"]))
+            await self._readers.closed(workspace, str(event["old_channel_id"]))
+            await self._readers.moved(workspace, str(event["new_channel_id"]))
             return
         for one in await self._sharing.beside(workspace, str(event["channel"])):
-            await self._places.moved(one, str(event["channel"]))
+            await self._readers.moved(one, str(event["channel"]))
 
     async def _on_came(self, event: Json, context: Json) -> None:
         """Take in that somebody came into a channel or left it; where it is the bot itself, what it is is asked."""
@@ -54,7 +54,7 @@ class Comings:
         for one in await self._sharing.beside(workspace, channel, person):
             one.people.came(channel, person)
             if person == one.me:
-                await (self._places.left if left else self._places.moved)(one, channel)
+                await (self._left if left else self._readers.moved)(one, channel)
 
     async def _on_gone(self, event: Json, context: Json) -> None:
         """Forget a channel that is gone, and close one that the bot is out of."""
@@ -63,10 +63,13 @@ class Comings:
             return
         channel = str(event["channel"])
         if event["type"].endswith("left"):
-            await self._places.left(workspace, channel)
+            await self._left(workspace, channel)
             return
         for one in await self._sharing.beside(workspace, channel):
-            await self._places.deleted(one, channel)
+            await leaving.channel_gone(self._memory, self._readers, self._listening, one, channel)
+
+    async def _left(self, workspace: Workspace, channel: str) -> None:
+        await leaving.left(self._readers, self._listening, workspace, channel)
 
     async def _on_uninstalled(self, body: Json, context: Json) -> None:
         """Let go of a workspace that has uninstalled the app: of its tokens at once, of its memory after a while."""
@@ -78,7 +81,7 @@ class Comings:
     async def _leave(self, team: str | None, enterprise: str | None = None) -> None:
         """Serve a workspace no more, or with team None those of an organisation that had the app for all of them."""
         for one in self._floor.rooms.workspaces.drop(team, enterprise):
-            self._places.away(one)
+            self._readers.away(one)
             await self._floor.talks.leave(one)
 
     async def _on_granted(self, event: Json) -> None:

@@ -14,17 +14,19 @@ from bot.commands.base import File, Slash, Switch, slashed
 from bot.conversation import Asked
 from bot.delivery.mentions import quiet_on_slack
 from bot.delivery.parts import SLACK
-from bot.desk import Shown, Who
 from bot.errors import CommandError
 from bot.lesson import Progress
+from bot.places import Shown, Who
 from bot.platforms.slack import blocks, past, people
 from bot.platforms.slack.audience import place, scope
+from bot.platforms.slack.failures import coded
 from bot.platforms.slack.intake import Heard
-from bot.platforms.slack.outlet import NO_REPLY
+from bot.platforms.slack.metadata import NO_REPLY
 from bot.platforms.slack.plainly import plain
+from bot.platforms.slack.questions import Origin
 from bot.platforms.slack.refusals import told
 from bot.platforms.slack.rooms import Rooms
-from bot.platforms.slack.talks import Origin, Talks
+from bot.platforms.slack.talks import Talks
 from bot.platforms.slack.workspaces import Workspace
 from bot.records import Incoming, Seen
 from memory.records import Turn
@@ -72,7 +74,7 @@ class Place:
             person = await self._workspace.people.person(self._spot.person)
         quick = scope(self._workspace.team, await self._channel(), person, self._spot.thread, narrow=self._narrow)
         return Who(
-            await self._talks.places.settled(self._workspace, quick),
+            await self._talks.readers.settled(self._workspace, quick),
             person.name,
             manager=person.admin,
             moderator=person.admin,
@@ -107,14 +109,14 @@ class Place:
         thread = self._spot.thread or (None if channel.kind == "direct" else message)
         one = Heard(message, self._spot.channel, self._spot.person, question, thread)
         with told():
-            incoming = await self._talks.incoming(self._workspace, one)
+            incoming = await self._talks.questions.incoming(self._workspace, one)
         incoming = replace(incoming, text=question, context=context)
         return self._talks.take(Asked(incoming, Origin(self._workspace, one)))
 
     async def take_again(self, incoming: Incoming) -> bool:
         """Let a message be answered anew, as it is now. Raises LookupError where Slack does not know it any more."""
         try:
-            asked = await self._talks.found(incoming)
+            asked = await self._talks.questions.found(incoming)
         except SlackApiError as error:
             raise LookupError(incoming.id) from error
         return self._talks.take(replace(asked, anew=True))
@@ -165,7 +167,7 @@ class Place:
         try:
             await self._workspace.client.views_open(trigger_id=trigger, view=view)
         except SlackApiError as error:
-            log.warning("dialog not opened", error=str(error.response.get("error")))
+            log.warning("dialog not opened", error=coded(error))
             await self.show(Shown("That took me too long, and Slack waits three seconds only: please do it again."))
 
     async def _channel(self) -> people.Channel:
@@ -173,7 +175,7 @@ class Place:
         try:
             return await self._workspace.people.channel(self._spot.channel)
         except SlackApiError as error:
-            if error.response.get("error") in NOT_IN:
+            if coded(error) in NOT_IN:
                 return people.Channel(self._spot.channel, "private", outsiders=True)
             with told():
                 raise
@@ -193,7 +195,7 @@ class Place:
                 unfurl_links=False, unfurl_media=False, metadata=NO_REPLY,
             )  # fmt: skip
         except SlackApiError as error:
-            if error.response.get("error") in NOT_IN:
+            if coded(error) in NOT_IN:
                 raise CommandError(NOT_HERE.format(self._rooms.settings.name)) from error
             with told():
                 raise

@@ -1,7 +1,7 @@
 """What all that comes from Slack stands on: the workspace it is from, a way to answer, and work that is done beside."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -11,8 +11,10 @@ from bot.desk import Desk
 from bot.platforms.slack import slashes
 from bot.platforms.slack.desk import Place, Spot
 from bot.platforms.slack.home import Home
-from bot.platforms.slack.places import Places
+from bot.platforms.slack.questions import Questions
+from bot.platforms.slack.readers import Readers
 from bot.platforms.slack.rooms import Rooms
+from bot.platforms.slack.screens import Screens
 from bot.platforms.slack.sharing import Sharing
 from bot.platforms.slack.talks import Talks
 from bot.platforms.slack.tenants import Served, tenant
@@ -23,6 +25,7 @@ from memory.errors import LoreError
 log = structlog.get_logger()
 
 Json = dict[str, Any]
+Ack = Callable[..., Awaitable[None]]  # tells Slack that something has come
 
 
 class Floor:
@@ -32,8 +35,10 @@ class Floor:
         self.rooms, self.service = rooms, rooms.service
         memory, settings = rooms.memory, rooms.settings
         self.sharing = Sharing(rooms.workspaces)
-        self.places = Places(memory, rooms.service.listening)
-        self.talks = Talks(rooms.workspaces, rooms.engine, memory, rooms.service, settings, self.places, rooms.burst)
+        self.readers = Readers(memory)
+        self.screens = Screens(memory, settings.name)
+        self.questions = Questions(rooms)
+        self.talks = Talks(rooms.engine, rooms.service, self.questions, self.screens, self.readers, settings.burst)
         self.desk = Desk(rooms.engine, memory, rooms.service, settings)
         self.home = Home(memory)
         self.slash = slashes.called()  # as the last slash command told: the manifest may have put a word before them

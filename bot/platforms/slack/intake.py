@@ -1,6 +1,5 @@
-"""Which messages of Slack's are addressed to the bot, and what became of those that come late."""
+"""Which messages of Slack's are addressed to the bot."""
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,6 @@ from bot.platforms.slack import words
 from bot.platforms.slack.people import Channel
 
 SAID = frozenset((None, "", "file_share", "thread_broadcast", "me_message"))  # subtypes of what people say
-MOST_EARLY = 1000  # messages that were edited or deleted before they came
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +48,3 @@ def addressed(one: Heard, me: str, channel: Channel, *, joins: bool, in_thread: 
     if named:
         return False  # it is for those
     return joins or (one.thread is not None and in_thread)
-
-
-class Early:
-    """What became of messages before they came: Slack does not keep the order, least of all when it sends again."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, str, str], Mapping[str, Any] | None] = OrderedDict()
-
-    def note(self, team: str, channel: str, ts: str, message: Mapping[str, Any] | None) -> None:
-        """Take in what a message says by now; None: it is gone."""
-        self._known[team, channel, ts] = message
-        self._known.move_to_end((team, channel, ts))
-        if len(self._known) > MOST_EARLY:
-            self._known.popitem(last=False)
-
-    def latest(self, team: str, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return a message that has come as it is by now; None where it is gone."""
-        now = self._known.get((team, str(event["channel"]), str(event.get("ts"))), event)
-        return now if now is None or now is event else {**event, **now}

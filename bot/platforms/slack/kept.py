@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
+
+from bot.latest import Latest
 
 T = TypeVar("T")
 
@@ -21,7 +22,7 @@ class Kept(Generic[T]):
         self._ask = ask
         self._seconds = seconds
         self._clock = clock
-        self._things: OrderedDict[str, tuple[float, T]] = OrderedDict()
+        self._things: Latest[str, tuple[float, T]] = Latest(MOST)
         self._asking: dict[str, asyncio.Task[tuple[T, bool]]] = {}
 
     def known(self, id_: str) -> T | None:
@@ -48,9 +49,6 @@ class Kept(Generic[T]):
     def put(self, id_: str, thing: T, at: float | None = None) -> T:
         """Keep something, as it was at a time of the clock."""
         self._things[id_] = ((self._clock() if at is None else at) + self._seconds, thing)
-        self._things.move_to_end(id_)
-        if len(self._things) > MOST:
-            self._things.popitem(last=False)
         return thing
 
     def drop(self, id_: str) -> None:

@@ -1,8 +1,6 @@
 """What people say in Slack: heard, heard anew where it was edited, and forgotten where it is gone."""
 
 import asyncio
-from collections import OrderedDict
-from typing import Any
 from weakref import WeakValueDictionary
 
 import structlog
@@ -12,17 +10,19 @@ from slack_sdk.errors import SlackApiError
 
 from bot import admission
 from bot.conversation import Asked
-from bot.desk import NOT_YOURS, NOTHING_TO_STOP, Shown
+from bot.desk import NOT_YOURS, NOTHING_TO_STOP
 from bot.notes import Notes
 from bot.notices import BUSY
+from bot.places import Shown
 from bot.platforms.slack import intake, past, slashes, words
+from bot.platforms.slack.arrivals import Arrivals
 from bot.platforms.slack.audience import place, scope
 from bot.platforms.slack.desk import Place, Spot
-from bot.platforms.slack.floor import Floor
-from bot.platforms.slack.intake import Early, Heard
+from bot.platforms.slack.floor import Floor, Json
+from bot.platforms.slack.intake import Heard
 from bot.platforms.slack.missed import Missed
 from bot.platforms.slack.people import Channel
-from bot.platforms.slack.talks import Origin
+from bot.platforms.slack.questions import Origin
 from bot.platforms.slack.tenants import tenant
 from bot.platforms.slack.workspaces import Workspace
 from bot.records import Incoming
@@ -31,9 +31,6 @@ from memory.records import Which
 from memory.scope import Operator, Scope
 
 log = structlog.get_logger()
-
-Json = dict[str, Any]
-MOST_CAME = 10_000  # messages that are known to have come
 
 
 class Messages:
@@ -45,11 +42,10 @@ class Messages:
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
         self._engine, self._memory = floor.rooms.engine, floor.rooms.memory
-        self._screens = floor.talks.screens
-        self._early = Early()
-        self._came: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+        self._screens = floor.screens
+        self._arrivals = Arrivals()
         self._orders: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self.missed = Missed(Notes(floor.rooms.memory), floor.places, self._hear_late)
+        self.missed = Missed(Notes(floor.rooms.memory), floor.readers, self._hear_late)
         self.ending = False
 
     def register(self, bolt: AsyncApp) -> None:
@@ -73,10 +69,10 @@ class Messages:
                     await self._deleted(workspace, event)
                 case "channel_convert_to_private":
                     for one in await self._floor.sharing.beside(workspace, event["channel"]):
-                        await self._floor.places.closed(one, event["channel"])
+                        await self._floor.readers.closed(one, event["channel"])
                 case "channel_convert_to_public":
                     for one in await self._floor.sharing.beside(workspace, event["channel"]):
-                        await self._floor.places.moved(one, event["channel"])
+                        await self._floor.readers.moved(one, event["channel"])
                 case _:
                     await self._hear_once(workspace, event, first=first)
 
@@ -92,7 +88,7 @@ class Messages:
         try:
             await self._hear(workspace, event, first=first)
         except BaseException:  # Slack will send it again
-            self._came.pop((workspace.team, str(event["channel"]), str(event.get("ts"))), None)
+            self._arrivals.lost(workspace.team, str(event["channel"]), str(event.get("ts")))
             raise
 
     async def _hear(self, workspace: Workspace, event: Json, *, first: bool) -> None:
@@ -101,18 +97,18 @@ class Messages:
         first: no other process has been told of it. While memory is away, nobody else could know that it is taken in.
         Raises SlackApiError, and RedisUnavailable where it is to be sent again.
         """
-        now = self._early.latest(workspace.team, event)
+        now = self._arrivals.latest(workspace.team, event)
         if now is None:
             return
         self._screens.hear(workspace, now)
         one = intake.heard(now)
-        if one is None or one.person == workspace.me or self._told_before(workspace, one):
+        if one is None or one.person == workspace.me or not self._arrivals.come(workspace.team, one.channel, one.ts):
             return
         channel, person = await workspace.people.channel(one.channel), await workspace.people.person(one.person)
         if person.bot:
             return
-        await self._floor.places.met(workspace, channel)
-        incoming = await self._floor.talks.incoming(workspace, one)
+        await self._floor.readers.met(workspace, channel)
+        incoming = await self._floor.questions.incoming(workspace, one)
         here = incoming.scope
         whole = scope(workspace.team, channel, person)
         if not admission.admitted(whole, self._floor.rooms.settings.allow, self._floor.rooms.settings.deny):
@@ -149,16 +145,6 @@ class Messages:
         if refusal is None or not refusal.told:  # beside: others are heard in this channel meanwhile
             self._floor.later(where.show(Shown(BUSY if refusal is None else refusal.text)))
 
-    def _told_before(self, workspace: Workspace, one: Heard) -> bool:
-        """Tell whether a message has come already: a mention comes as two events, and Slack sends again."""
-        message = (workspace.team, one.channel, one.ts)
-        if message in self._came:
-            return True
-        self._came[message] = None
-        if len(self._came) > MOST_CAME:
-            self._came.popitem(last=False)
-        return False
-
     async def _changed(self, workspace: Workspace, event: Json) -> None:
         """Answer an edited message anew where its answer is under way; else let memory hold what it says now."""
         message, channel = event["message"], str(event["channel"])
@@ -170,9 +156,8 @@ class Messages:
         old = event.get("previous_message") or {}
         if one is None or one.person == workspace.me or old.get("text") == message.get("text"):
             return  # our own, or a link's preview
-        if (workspace.team, channel, one.ts) not in self._came:
-            self._early.note(workspace.team, channel, one.ts, message)
-        incoming = await self._floor.talks.incoming(workspace, one)
+        self._arrivals.changed(workspace.team, channel, one.ts, message)
+        incoming = await self._floor.questions.incoming(workspace, one)
         talk = self._floor.talks.of(incoming)
         if talk is not None and one.ts in talk and await self._again(workspace, one, incoming.scope):
             talk.reword(incoming.id, incoming.text)
@@ -185,10 +170,10 @@ class Messages:
 
     async def _reworded(self, workspace: Workspace, one: Heard, old: str) -> None:
         """Let memory hold what a message says now, if it is remembered. old: what it said."""
-        incoming = await self._floor.talks.incoming(workspace, one)
+        incoming = await self._floor.questions.incoming(workspace, one)
         before = words.read(words.without(old, workspace.me), workspace.people.name)
         try:
-            if not await self._floor.talks.edited(one, incoming, before):
+            if not await self._floor.questions.edited(one, incoming, before):
                 whole = scope(workspace.team, await workspace.people.channel(one.channel), one.person)
                 await self._floor.service.listening.overheard.edited(whole, one.ts, incoming.text)
         except (LoreError, SlackApiError, OSError) as error:
@@ -207,8 +192,7 @@ class Messages:
         ts, channel = str(event["deleted_ts"]), str(event["channel"])
         thread = (event.get("previous_message") or {}).get("thread_ts")
         self._screens.drop(workspace.team, channel, ts, thread)
-        if (workspace.team, channel, ts) not in self._came:
-            self._early.note(workspace.team, channel, ts, None)
+        self._arrivals.changed(workspace.team, channel, ts, None)
         places = dict.fromkeys((channel, f"{channel}:{ts}", f"{channel}:{thread or ts}"))
         talks = [talk for one in places if (talk := self._floor.talks.at(workspace.team, one)) is not None]
         whose = tenant(workspace.team)

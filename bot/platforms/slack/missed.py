@@ -7,17 +7,16 @@ a minute. https://docs.slack.dev/changelog/2025/05/29/rate-limit-changes-for-non
 import asyncio
 import json
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError
 
+from bot.latest import Latest
 from bot.notes import Notes
-from bot.platforms.slack.places import Places
-from bot.platforms.slack.refusals import REFUSED, coded
+from bot.platforms.slack.failures import FAILED, coded, why
+from bot.platforms.slack.readers import Readers
+from bot.platforms.slack.refusals import REFUSED
 from bot.platforms.slack.workspaces import Workspace
 from memory.errors import LoreError
 
@@ -39,33 +38,33 @@ class Missed:
     hears: takes in a message as if it came now; what has been answered is known by its id.
     """
 
-    def __init__(self, notes: Notes, places: Places, hears: Hears, beat: float = BEAT) -> None:
+    def __init__(self, notes: Notes, readers: Readers, hears: Hears, beat: float = BEAT) -> None:
         """beat: seconds between notes, and between tries where Slack or memory does not answer."""
         self._notes = notes
-        self._places = places
+        self._readers = readers
         self._hears = hears
         self._beat = beat
         self._owing: dict[tuple[str, str], float] = {}  # where to look, and at what was said since when
-        self._talked: OrderedDict[tuple[str, str], None] = OrderedDict()  # channels and threads, the latest last
+        self._talked: Latest[tuple[str, str], None] = Latest(MOST_PLACES)  # channels and threads, the latest last
 
     def heard(self, channel: str, thread: str | None) -> None:
         """Note where something is said: the channel, and a thread in which the bot is spoken to, or answers."""
-        self._note(channel, "")
+        self._talked[channel, ""] = None
         if thread is not None:
-            self._note(channel, thread)
+            self._talked[channel, thread] = None
 
     async def run(self, workspace: Workspace, trouble: Callable[[], Awaitable[str]]) -> None:
         """Look back after each absence, until cancelled. trouble: tells why Slack is not heard, "" where it is."""
         note = json.loads(await self._notes.read(NOTE, workspace.team) or "{}")
         since, back, first = note.get("at"), True, True
         for channel, thread in note.get("talked", ()):
-            self._note(channel, thread)
+            self._talked[channel, thread] = None
         while True:
             if await trouble():
                 back = True
             else:
                 if back and not first:
-                    self._places.away(workspace.team)
+                    self._readers.away(workspace.team)
                 if back and since is not None and time.time() - since > AWAY:
                     for one in reversed(list(self._talked)):
                         self._owing.setdefault(one, max(since - OVERLAP, time.time() - LONGEST))
@@ -90,23 +89,14 @@ class Missed:
             found = await _said(workspace, channel, thread, since)
             for message in found:
                 await self._hears(workspace, {**message, "channel": channel})
-        except SlackApiError as error:
-            log.warning("not looked back", channel=channel, error=coded(error))
+        except (*FAILED, LoreError) as error:
+            log.warning("not looked back", channel=channel, error=why(error))
             return coded(error) in REFUSED
-        except (aiohttp.ClientError, TimeoutError, OSError, LoreError) as error:
-            log.warning("not looked back", channel=channel, error=type(error).__name__)
-            return False
         except Exception as error:  # one message's own fault: it must not end the process, nor the next one
             log.error("not looked back", channel=channel, error=type(error).__name__, exc_info=error)
         else:
             log.info("looked back", channel=channel, messages=len(found), seconds=round(time.time() - since))
         return True
-
-    def _note(self, channel: str, thread: str) -> None:
-        self._talked[channel, thread] = None
-        self._talked.move_to_end((channel, thread))
-        if len(self._talked) > MOST_PLACES:
-            self._talked.popitem(last=False)
 
 
 async def _said(workspace: Workspace, channel: str, thread: str, since: float) -> list[dict[str, Any]]:

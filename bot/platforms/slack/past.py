@@ -3,18 +3,16 @@
 from collections.abc import AsyncIterator
 from functools import partial
 
-import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError
 
 from bot.apps.chat import BOT
 from bot.errors import DeliveryRefused
 from bot.lesson import Said
 from bot.listening import Listening
-from bot.platforms.slack import words
+from bot.platforms.slack import metadata, words
 from bot.platforms.slack.audience import scope
+from bot.platforms.slack.failures import FAILED, why
 from bot.platforms.slack.intake import Heard, heard
-from bot.platforms.slack.outlet import EVENT
 from bot.platforms.slack.refusals import told
 from bot.platforms.slack.tenants import tenant
 from bot.platforms.slack.workspaces import Workspace, Workspaces
@@ -46,8 +44,8 @@ async def resume(listening: Listening, workspaces: Workspaces, name: str) -> Non
             try:
                 workspace = await workspaces.at(team)
                 here = scope(team, await workspace.people.channel(channel), workspace.me)
-            except (LookupError, SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
-                log.warning("learning not gone on with", channel=channel, error=type(error).__name__)
+            except (LookupError, *FAILED) as error:
+                log.warning("learning not gone on with", channel=channel, error=why(error))
                 continue
             listening.learning.resume(partial(_same, here), partial(past, workspace, channel, name))
 
@@ -83,10 +81,9 @@ async def _said(workspace: Workspace, channel: str, name: str, message: "dict[st
         with told():
             person = await workspace.people.person(one.person)
         return Said(ts, at, turn(workspace, one, person.name) if one.text.strip() else None)
-    metadata = message.get("metadata")
-    if message.get("bot_id") != workspace.bot or not isinstance(metadata, dict) or metadata.get("event_type") != EVENT:
+    asked = metadata.asked(message)
+    if message.get("bot_id") != workspace.bot or not asked:
         return Said(ts, at, None)
-    asked = metadata["event_payload"].get("asked")
     text = words.answered(message) or words.read(str(message.get("text") or ""), workspace.people.name)
     answer = Turn(answer_id(asked), channel, BOT, name, "assistant", text, at)
     return Said(ts, at, answer if text else None)

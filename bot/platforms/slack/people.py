@@ -2,16 +2,16 @@
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.latest import Latest
+from bot.platforms.slack.failures import FAILED, coded, why
 from bot.platforms.slack.kept import MOST, Kept
 from bot.platforms.slack.tenants import Served
 
@@ -72,7 +72,7 @@ class People:
         self._channels = Kept(self._ask_channel, KEPT, clock)
         self._outsiders = Kept(self._ask_outsiders, KEPT, clock)
         self._lists = Kept(self._ask_list, LISTED, clock)
-        self._came: OrderedDict[str, float] = OrderedDict()  # since then a list may say too much of somebody
+        self._came: Latest[str, float] = Latest(MOST)  # since then a list may say too much of somebody
 
     async def person(self, id_: str) -> Person:
         """Return who somebody is; one of whom Slack tells nothing is a stranger. Raises SlackApiError."""
@@ -106,8 +106,8 @@ class People:
         try:
             async with asyncio.timeout(patience):
                 return replace(found, outsiders=await self._outsiders.get(id_))
-        except (TimeoutError, SlackApiError, OSError, aiohttp.ClientError) as error:
-            log.warning("readers not known", team=self._home.team, channel=id_, error=type(error).__name__)
+        except FAILED as error:
+            log.warning("readers not known", team=self._home.team, channel=id_, error=why(error))
             return replace(found, outsiders=True)
 
     def told(self, info: Mapping[str, Any]) -> Channel:
@@ -130,9 +130,6 @@ class People:
         self._outsiders.drop(channel)
         self._people.drop(person)
         self._came[person] = self._clock()
-        self._came.move_to_end(person)
-        if len(self._came) > MOST:
-            self._came.popitem(last=False)
 
     # What is asked
 
@@ -146,7 +143,7 @@ class People:
         try:
             answer = await self.client.users_info(user=id_)
         except SlackApiError as error:
-            if error.response.get("error") in UNSEEN:
+            if coded(error) in UNSEEN:
                 return Person(id_, id_, outsider=True)
             raise
         return _person(answer["user"], self._home.team)

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from bot.delivery.parts import SLACK
 from bot.platforms.slack.words import escaped
 
 MOST = 3900  # characters; Slack advises less than 4,000
 _BLANK = ("paragraph_close", "heading_close", "table_close", "fence", "code_block", "hr")  # a blank line follows
-_LONGEST = 12_000  # characters that are read; more than a message of Slack's holds
 
 
 def plain(text: str, most: int = MOST) -> str:
@@ -28,7 +28,7 @@ def without_marks(text: str) -> str:
     Never empty where the text is not: what consists of marks alone stays as it is.
     """
     parser = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
-    said = "".join(_blocks(parser.parse(text[:_LONGEST]))).strip() + text[_LONGEST:]
+    said = "".join(_blocks(parser.parse(text[: SLACK.characters]))).strip() + text[SLACK.characters :]
     return said if said.strip() else text
 
 

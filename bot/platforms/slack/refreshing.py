@@ -17,6 +17,7 @@ from slack_sdk.errors import SlackTokenRotationError
 from slack_sdk.oauth.installation_store import Bot, Installation
 from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 
+from bot.platforms.slack.failures import coded
 from bot.platforms.slack.installations import BOT, Installations
 from memory import tasks
 from memory.errors import RedisError
@@ -121,7 +122,7 @@ class FreshInstallations(Installations):
             async with asyncio.timeout(TIMEOUT):
                 return await self._rotator.perform_bot_token_rotation(bot=bot, minutes_before_expiration=MARGIN)
         except SlackTokenRotationError as error:
-            log.warning("token not exchanged", team=bot.team_id, error=error.api_error.response.get("error"))
+            log.warning("token not exchanged", team=bot.team_id, error=coded(error.api_error))
         except (aiohttp.ClientError, TimeoutError) as error:
             log.warning("token not exchanged", team=bot.team_id, error=type(error).__name__)
         return None

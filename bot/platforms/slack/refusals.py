@@ -12,6 +12,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 
 from bot.errors import DeliveryError, DeliveryRefused, MessageLost, SlowDown
+from bot.platforms.slack.failures import after, busy, coded, status
 
 # The message is there, and takes nothing more: it is taken back and said anew.
 LOST = frozenset({
@@ -43,10 +44,8 @@ NO_STREAM = frozenset({
     "missing_recipient_team_id", "user_not_found", "team_not_found", "not_subscribed_to_message_stream_stopped",
     "is_bot", "enterprise_is_restricted", *NO_BLOCKS,
 })  # fmt: skip
-BUSY = frozenset({"ratelimited", "rate_limited"})
 STILL_STREAMING = "streaming_state_conflict"
 STOPPED = "stopped_by_user"
-PAUSE = 5.0  # seconds, where Slack asks to wait and does not say how long
 
 
 class NoStream(DeliveryError):
@@ -79,14 +78,13 @@ def told(*, stream: bool = False) -> Iterator[None]:
 def meaning(error: SlackApiError, *, stream: bool = False) -> DeliveryError:
     """Return what a refusal means. stream: the call is one of a stream's."""
     code = coded(error)
-    status = answered(error)
     if busy(error):
         return SlowDown("Slack asks to wait", after=after(error), alone=True)
     if code == STOPPED:
         return Stopped(code)
     if code == STILL_STREAMING:
         return StillStreaming(code)
-    if stream and (code in NO_STREAM or (status == 404 and not code)):  # or there is no such method
+    if stream and (code in NO_STREAM or (status(error) == 404 and not code)):  # or there is no such method
         return NoStream(code)
     if code in NO_BLOCKS:
         return NoBlocks(code)
@@ -94,33 +92,4 @@ def meaning(error: SlackApiError, *, stream: bool = False) -> DeliveryError:
         return MessageLost(f"the message can't be changed any more ({code})")
     if code in REFUSED:
         return DeliveryRefused(f"Slack refuses the message ({code})")
-    return DeliveryError(f"Slack failed ({code or status})")
-
-
-def coded(error: SlackApiError) -> str:
-    """Return the name that Slack has for a refusal; empty where it gave none."""
-    try:
-        return str(error.response.get("error") or "")
-    except (AttributeError, ValueError):  # the answer is not Slack's, but that of something in between
-        return ""
-
-
-def busy(error: SlackApiError) -> bool:
-    """Tell whether Slack asks to wait."""
-    return coded(error) in BUSY or answered(error) == 429
-
-
-def answered(error: SlackApiError) -> int:
-    """Return the status of an answer of HTTP's; 0 where there was none."""
-    response = error.response
-    return int(getattr(response, "status_code", None) or getattr(response, "status", None) or 0)
-
-
-def after(error: SlackApiError) -> float:
-    """Return for how many seconds Slack asks to wait."""
-    headers = getattr(error.response, "headers", None) or {}
-    said = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
-    try:
-        return max(float(said), 0.0)
-    except (TypeError, ValueError):
-        return PAUSE
+    return DeliveryError(f"Slack failed ({code or status(error)})")

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from bot.conversation import BURST
 from bot.engine import Engine
 from bot.platforms.slack.purging import Purging
 from bot.platforms.slack.workspaces import Workspaces
@@ -13,7 +12,7 @@ from memory.memory import Memory
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """All that answering Slack takes. burst: seconds of silence that end one."""
+    """All that answering Slack takes."""
 
     engine: Engine
     memory: Memory
@@ -21,4 +20,3 @@ class Rooms:
     settings: Settings
     workspaces: Workspaces
     purging: Purging
-    burst: float = BURST

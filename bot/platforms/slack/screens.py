@@ -6,91 +6,35 @@ asked for; where it does not answer, memory tells what it has of the channel.
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 
+from bot.latest import Latest
 from bot.platforms.slack import words
-from bot.platforms.slack.intake import SAID, Heard
-from bot.platforms.slack.outlet import EVENT
-from bot.platforms.slack.people import Person
-from bot.platforms.slack.refusals import after, busy, coded
+from bot.platforms.slack.failures import FAILED, after, busy, why
+from bot.platforms.slack.intake import Heard
+from bot.platforms.slack.screen import SEEN, Line, Screen, line
 from bot.platforms.slack.workspaces import Workspace
 from bot.records import Seen
 from memory.errors import LoreError
 from memory.memory import Memory
-from memory.records import answer_id
 from memory.scope import Audience, Scope
 
 log = structlog.get_logger()
 
-SEEN = 20  # messages of a channel or thread that are shown beside a question
 ASKED = 15  # messages of a channel that Slack is asked for: an app that many workspaces install gets no more
 WHOLE = 999  # messages of a thread, which Slack tells from its beginning
 FRESH = 60.0  # seconds in which events are trusted to tell everything; some may be told to another process
 PATIENCE = 2.0  # seconds that an answer waits for it
 MOST_PLACES = 2000
 MOST_LOOKING = 10_000
-FAILED = (SlackApiError, aiohttp.ClientError, OSError, TimeoutError)
 
 Where = tuple[str, str, str | None]  # team, channel, thread
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A message as Slack has it. person: who says it; name: who that is where it is no person; turn: its turn's id."""
-
-    ts: str
-    person: str
-    name: str
-    text: str
-    turn: str
-
-
-def line(message: Mapping[str, Any], workspace: Workspace, me: str) -> Line | None:
-    """Return a message as people see it; None for what nobody says, or one person alone sees. me: the bot's name."""
-    bot = message.get("bot_id")
-    if message.get("subtype") not in SAID | {"bot_message"} or message.get("is_ephemeral"):
-        return None
-    ts, text = str(message.get("ts") or ""), words.shown(message)
-    if not ts or not text:
-        return None
-    if bot and bot == workspace.bot:
-        metadata = message.get("metadata") or {}
-        payload = metadata.get("event_payload") or {} if metadata.get("event_type") == EVENT else {}
-        return Line(ts, "", me, text, answer_id(str(payload["asked"])) if payload.get("asked") else ts)
-    if bot:
-        profile = message.get("bot_profile") or {}
-        return Line(ts, "", str(message.get("username") or profile.get("name") or "a bot"), text, ts)
-    person = str(message.get("user") or "")
-    return Line(ts, person, "", text, ts) if person else None
-
-
-@dataclass(slots=True)
-class Screen:
-    """What was said last in a channel or thread. root: the thread's first message. asked: when Slack told it."""
-
-    root: str | None = None
-    lines: dict[str, Line] = field(default_factory=dict)
-    asked: float | None = None
-
-    def put(self, one: Line) -> None:
-        """Take in a message; the oldest goes, but never the thread's first."""
-        self.lines[one.ts] = one
-        if len(self.lines) > SEEN + 1:
-            self.lines.pop(min(ts for ts in self.lines if ts != self.root))
-
-    def before(self, ts: str) -> list[Line]:
-        """Return what stands above a message, oldest first."""
-        shown = [self.lines[one] for one in sorted(self.lines) if one < ts]
-        first = [one for one in shown if one.ts == self.root]
-        return first + [one for one in shown if one.ts != self.root][-SEEN:]
 
 
 class Screens:
@@ -101,9 +45,9 @@ class Screens:
         self._memory = memory
         self._name = name
         self._clock = clock
-        self._screens: OrderedDict[Where, Screen] = OrderedDict()
+        self._screens: Latest[Where, Screen] = Latest(MOST_PLACES)
         self._resting: dict[tuple[str, str], float] = {}  # until when Slack is not asked, by team and method
-        self._looking: OrderedDict[tuple[str, str], str] = OrderedDict()  # by team and person
+        self._looking: Latest[tuple[str, str], str] = Latest(MOST_LOOKING)  # by team and person
 
     def hear(self, workspace: Workspace, message: Mapping[str, Any]) -> None:
         """Take in a message that somebody says, or a bot, or we ourselves."""
@@ -132,8 +76,6 @@ class Screens:
         self._looking.pop((team, person), None)
         if channel is not None:
             self._looking[team, person] = channel
-        if len(self._looking) > MOST_LOOKING:
-            self._looking.popitem(last=False)
 
     async def around(self, workspace: Workspace, one: Heard, here: Scope) -> tuple[Seen, ...]:
         """Return what is seen around a message, oldest first. here: where it is said.
@@ -181,12 +123,12 @@ class Screens:
             async with asyncio.timeout(PATIENCE):
                 found, whole = await _asked(workspace, where, ts)
         except FAILED as error:
-            log.info("not looked back", channel=channel, why=_why(error))
+            log.info("not looked back", channel=channel, why=why(error))
             if isinstance(error, SlackApiError) and busy(error):
                 self._resting[team, method] = now + after(error)
             return False
         screen.asked = now
-        _renew(screen, [one for one in (line(each, workspace, self._name) for each in found) if one], ts, whole=whole)
+        screen.renew([one for one in (line(each, workspace, self._name) for each in found) if one], ts, whole=whole)
         return True
 
     async def _with_memory(self, workspace: Workspace, lines: list[Line], here: Scope, one: Heard) -> tuple[Seen, ...]:
@@ -211,10 +153,7 @@ class Screens:
         return tuple(Seen(one.name or name(one.person), words.read(one.text, name), one.turn) for one in lines)
 
     def _screen(self, where: Where) -> Screen:
-        screen = self._screens.setdefault(where, Screen(where[2]))
-        self._screens.move_to_end(where)
-        if len(self._screens) > MOST_PLACES:
-            self._screens.popitem(last=False)
+        self._screens[where] = screen = self._screens.get(where) or Screen(where[2])
         return screen
 
     def _line(self, team: str, channel: str, ts: str) -> Line | None:
@@ -253,26 +192,7 @@ async def _asked(workspace: Workspace, where: Where, ts: str) -> tuple[list[Mapp
     return list(found["messages"]), not found.get("has_more")
 
 
-def _renew(screen: Screen, found: list[Line], ts: str, *, whole: bool) -> None:
-    """Let a screen show what Slack tells; what is not there any more goes. whole: it is all, up to a message."""
-    told = {one.ts for one in found}
-    if whole and screen.root not in told:
-        screen.lines.pop(str(screen.root), None)
-    if not found:
-        return
-    first, last = min(told - {screen.root}, default=ts), ts if whole else max(told)
-    for gone in [one for one in screen.lines if first <= one < last and one not in told]:
-        del screen.lines[gone]
-    for one in sorted(found, key=lambda one: one.ts):
-        screen.put(one)
-
-
-async def _known(workspace: Workspace, person: str) -> Person | None:
+async def _known(workspace: Workspace, person: str) -> None:
     """Let somebody's name be known, where Slack tells it."""
     with suppress(*FAILED):
-        return await workspace.people.person(person)
-    return None
-
-
-def _why(error: Exception) -> str:
-    return (coded(error) if isinstance(error, SlackApiError) else "") or type(error).__name__
+        await workspace.people.person(person)

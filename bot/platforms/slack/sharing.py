@@ -1,14 +1,14 @@
 """Channels that several workspaces share, each with the app: Slack tells the app once, in the name of one of them."""
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 
+from bot.latest import Latest
 from bot.platforms.slack import words
+from bot.platforms.slack.failures import FAILED, why
 from bot.platforms.slack.workspaces import Workspace, Workspaces
 
 log = structlog.get_logger()
@@ -21,8 +21,8 @@ class Sharing:
 
     def __init__(self, workspaces: Workspaces) -> None:
         self._workspaces = workspaces
-        self._threads: OrderedDict[tuple[str, str], str] = OrderedDict()  # whose bot was asked in which
-        self._channels: OrderedDict[str, set[str]] = OrderedDict()
+        self._threads: Latest[tuple[str, str], str] = Latest(MOST)  # whose bot was asked in which
+        self._channels: Latest[str, set[str]] = Latest(MOST)
 
     async def asked(self, workspace: Workspace, event: Mapping[str, Any]) -> Workspace:
         """Return the workspace whose bot a message names, or was asked before in its thread, else the one given.
@@ -36,8 +36,8 @@ class Sharing:
             found = await self._at(self._threads[channel, thread])
         if found is None:
             return workspace
-        _note(self._threads, (channel, thread), found.team)
-        _note(self._channels, channel, {*self._channels.get(channel, ()), workspace.team, found.team})
+        self._threads[channel, thread] = found.team
+        self._channels[channel] = {*self._channels.get(channel, ()), workspace.team, found.team}
         return found
 
     async def beside(self, workspace: Workspace, channel: str, person: str = "") -> list[Workspace]:
@@ -63,8 +63,8 @@ class Sharing:
     async def _at(self, team: str) -> Workspace | None:
         try:
             return await self._workspaces.at(team)
-        except (LookupError, SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.info("workspace not known", team=team, error=type(error).__name__)
+        except (LookupError, *FAILED) as error:
+            log.info("workspace not known", team=team, error=why(error))
             return None
 
 
@@ -74,11 +74,3 @@ async def _inside(workspace: Workspace, channel: str) -> bool:
         return (await workspace.people.channel(channel)).member
     except SlackApiError:
         return False
-
-
-def _note(noted: "OrderedDict[Any, Any]", key: Any, value: Any) -> None:
-    """Note something as the latest of so many."""
-    noted[key] = value
-    noted.move_to_end(key)
-    if len(noted) > MOST:
-        noted.popitem(last=False)

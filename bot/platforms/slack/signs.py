@@ -5,17 +5,16 @@ gets their status.
 """
 
 import asyncio
-from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 
-import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.delivery.mentions import quiet_on_slack
-from bot.platforms.slack.refusals import answered, coded
+from bot.latest import Latest
+from bot.platforms.slack.failures import FAILED, coded, status
 from bot.platforms.slack.workspaces import Workspace
 
 log = structlog.get_logger()
@@ -29,7 +28,6 @@ OLDER = frozenset({
     "not_allowed_token_type", "missing_scope", "no_permission",
 })  # fmt: skip
 FOREIGN = frozenset({"user_not_found", "user_not_in_channel"})  # who asks is of another workspace
-FAILED = (SlackApiError, OSError, TimeoutError, aiohttp.ClientError)
 
 
 class Way(Enum):
@@ -60,7 +58,7 @@ class Signs:
 
     def __init__(self) -> None:
         self._lit: dict[tuple[str, str, str], asyncio.Task[Way | None]] = {}
-        self._titled: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+        self._titled: Latest[tuple[str, str, str], None] = Latest(MOST_TITLED)
         self._older: set[str] = set()  # workspaces
         self._resting: dict[tuple[str, str, str], asyncio.Task[None]] = {}
 
@@ -110,7 +108,7 @@ class Signs:
             if coded(error) in FOREIGN:
                 await client.agents_sessions_setStatus(**at_work, title=title)
                 return True
-            if coded(error) in OLDER or answered(error) == 404:
+            if coded(error) in OLDER or status(error) == 404:
                 self._older.add(work.workspace.team)
             log.info("no agent session", team=work.workspace.team, why=coded(error))
             self._titled.pop(work.name, None)
@@ -122,8 +120,6 @@ class Signs:
         if work.name in self._titled:
             return None
         self._titled[work.name] = None
-        if len(self._titled) > MOST_TITLED:
-            self._titled.popitem(last=False)
         return quiet_on_slack(" ".join(work.text.split()))[:TITLE] or None
 
     async def _rested(self, work: Work, lit: "asyncio.Task[Way | None]") -> None:

@@ -22,8 +22,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import PlatformLost
 from bot.metrics import Socket
-from bot.platforms.slack.line import Line
+from bot.platforms.slack.failures import why
 from bot.platforms.slack.tokens import refuse
+from bot.platforms.slack.transport import Transport
 from memory import tasks
 
 log = structlog.get_logger()
@@ -85,7 +86,7 @@ class Client(SocketModeClient):
         self.told_at = time.monotonic()
 
 
-class SocketMode(Line):
+class SocketMode(Transport):
     """Looks after a client's socket."""
 
     def __init__(self, client: Client) -> None:
@@ -152,5 +153,5 @@ class SocketMode(Line):
     @property
     def _lost(self) -> str:
         refused = self._client.refused
-        why = f" ({refused.response.get('error')})" if refused is not None else ""
-        return f"Slack has not been heard for {self.silence:.0f} s{why}"
+        reason = f" ({why(refused)})" if refused is not None else ""
+        return f"Slack has not been heard for {self.silence:.0f} s{reason}"

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError
 
 from bot.errors import Unconfigured
+from bot.platforms.slack.failures import coded
 from bot.registry.secrets import fernet
 from bot.settings import Settings
 
@@ -148,12 +149,12 @@ def _client_id(settings: Settings) -> str:
 
 def refused(error: SlackApiError) -> bool:
     """Tell whether Slack will not take a token again."""
-    return _code(error) in REFUSED
+    return coded(error) in REFUSED
 
 
 def refuse(error: SlackApiError, variable: str) -> None:
     """Raise Unconfigured where Slack will not take the token that a variable holds."""
-    code = _code(error)
+    code = coded(error)
     if code in REFUSED or code == "missing_scope":
         raise Unconfigured(f"Slack refuses {variable} ({code}); {_ADVICE[variable]}") from None
 
@@ -174,7 +175,3 @@ def _unreadable(token: str) -> str:
 
 def _text(secret: SecretStr | None) -> str:
     return "" if secret is None else secret.get_secret_value().strip()
-
-
-def _code(error: SlackApiError) -> str:
-    return str(error.response.get("error", "")) if error.response is not None else ""

@@ -1,15 +1,12 @@
 """The agent view, the older assistant view and the App Home, as people open them and look around beside them."""
 
-from typing import Any
-
 from slack_bolt.async_app import AsyncApp
 
 from bot.conversation import Conversation
-from bot.platforms.slack.floor import Floor
+from bot.platforms.slack.floor import Floor, Json
 from bot.platforms.slack.manifest import PROMPTS
 from bot.platforms.slack.workspaces import Workspace
 
-Json = dict[str, Any]
 CHANNEL = "slack#/types/channel_id"  # what somebody may look at
 
 
@@ -18,7 +15,7 @@ class Views:
 
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
-        self._screens = floor.talks.screens
+        self._screens = floor.screens
 
     def register(self, bolt: AsyncApp) -> None:
         """Let bolt call us."""

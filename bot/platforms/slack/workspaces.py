@@ -14,7 +14,6 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.attachments import IMAGE_BYTES, File
 from bot.errors import DeliveryError
-from bot.platforms.slack.outlet import Starts
 from bot.platforms.slack.people import People
 from bot.platforms.slack.rates import Rates
 from bot.platforms.slack.tenants import Served
@@ -40,7 +39,6 @@ class Workspace:
     client: AsyncWebClient
     sender: AsyncWebClient
     people: People
-    starts: Starts = field(default_factory=Starts)
     rates: Rates = field(default_factory=Rates)
 
     @property
@@ -101,7 +99,7 @@ class Workspaces:
         known = self._known.get(home.team)  # two may have asked
         if known is not None and known.home.org_wide == home.org_wide:
             known.people.client = client  # the older token is good for a while only
-            found = Workspace(home, *ourselves, client, sender, known.people, known.starts, known.rates)
+            found = Workspace(home, *ourselves, client, sender, known.people, known.rates)
         else:
             found = Workspace(home, *ourselves, client, sender, People(client, home))
         self._known[home.team] = found

@@ -1,17 +1,14 @@
-"""Channels as they come, change and go: memory is told who can read them, and closed where nobody says so any more."""
+"""Tells memory who can read the channels of Slack's, and closes them where nobody says so any more."""
 
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError
 
-from bot import unlearning
-from bot.listening import Listening
 from bot.platforms.slack.audience import place, scope
+from bot.platforms.slack.failures import FAILED, coded, why
 from bot.platforms.slack.people import PATIENCE, Channel
 from bot.platforms.slack.tenants import tenant
 from bot.platforms.slack.workspaces import Workspace
@@ -39,16 +36,15 @@ class _Office:
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-class Places:
-    """Tells memory who can read the channels of Slack's, and never more than Slack says now.
+class Readers:
+    """Says never more than Slack says now.
 
     A channel that the bot has left is closed until it is invited again, as nobody tells it of changes there, and so is
     one of which Slack cannot say what it is.
     """
 
-    def __init__(self, memory: Memory, listening: Listening) -> None:
+    def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._listening = listening
         self._offices: dict[str, _Office] = {}
 
     async def settled(self, workspace: Workspace, here: Scope) -> Scope:
@@ -61,8 +57,8 @@ class Places:
         try:
             person = await workspace.people.person(here.person)
             found = await workspace.people.settled(channel)
-        except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.warning("readers not known", team=workspace.team, channel=channel, error=type(error).__name__)
+        except FAILED as error:
+            log.warning("readers not known", team=workspace.team, channel=channel, error=why(error))
             return replace(here, outsiders=True)
         return scope(workspace.team, found, person, thread, narrow=here.narrow or not known)
 
@@ -109,9 +105,9 @@ class Places:
             office.changed.add(channel)
             try:
                 found = await workspace.people.channel(channel)
-            except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            except FAILED as error:
                 await self._close(workspace, [channel])
-                if isinstance(error, SlackApiError) and error.response.get("error") in HIDDEN:
+                if coded(error) in HIDDEN:
                     return
                 raise
             await self._tell(workspace, [found])
@@ -124,21 +120,6 @@ class Places:
         await self._close(workspace, [channel])
         async with office.writing:  # whoever was telling something else has done so
             await self._close(workspace, [channel])
-
-    async def left(self, workspace: Workspace, channel: str) -> None:
-        """Take in that the bot is out of a channel: what was switched on there is off until it is told so again.
-
-        What was said there is kept, and recalled there when it comes back. Raises RedisError.
-        """
-        await self.closed(workspace, channel)
-        await self._listening.learning.stop(tenant(workspace.team), channel)
-        await self._listening.channels.forget(tenant(workspace.team), channel)
-
-    async def deleted(self, workspace: Workspace, channel: str) -> None:
-        """Forget a channel that is gone, with its threads and what was switched on there. Raises RedisError."""
-        await self.closed(workspace, channel)
-        gone = await unlearning.channel(self._memory, self._listening, tenant(workspace.team), channel)
-        log.info("channel forgotten", channel=channel, turns=gone)
 
     def _office(self, team: str) -> _Office:
         return self._offices.setdefault(team, _Office())

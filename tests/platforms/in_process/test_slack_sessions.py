@@ -1,41 +1,10 @@
 """The agent view: a direct message is a session, with a status, a title and Slack's own Stop; so is a thread."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
-import pytest
-import redis.asyncio
-
-from memory.memory import Memory
-from memory.scope import Audience, Scope
-from tests.platforms.slack_inside import Inside, inside
+from tests.platforms.in_process.inside import Inside, inside
 from tests.slacklike.records import Message
 from tests.slacklike.server import SlackLike
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[SlackLike]:
-    async with SlackLike() as server:
-        server.ratelimits.on = False
-        yield server
-
-
-class Office:
-    def __init__(self, server: SlackLike) -> None:
-        self.ada, self.bob = server.person("ada"), server.person("bob")
-        self.general = server.channel("general", self.ada, self.bob)
-        self.dm = server.dm(self.ada)
-
-
-@pytest.fixture
-def office(server: SlackLike) -> Office:
-    return Office(server)
-
-
-@pytest.fixture
-async def app(client: redis.asyncio.Redis, memory: Memory, server: SlackLike) -> AsyncIterator[Inside]:
-    async with inside(client, memory, server) as app:
-        yield app
 
 
 def statuses(server: SlackLike, thread: Message) -> list[str]:
@@ -77,8 +46,7 @@ async def test_the_conversation_of_direct_messages_is_one_and_their_threads_hang
     server.say(office.dm, office.ada, "And now?", thread=second)
     await app.final(office.dm, "Rex again!")
     await app.at_rest()
-    here = Scope(f"slack:{server.home.id}", office.dm.id, office.ada.id, Audience.DIRECT)
-    said = [turn.text for turn in await memory.recent(here)]
+    said = [turn.text for turn in await memory.recent(office.direct)]
     assert said == ["My dog is called Rex.", "Noted.", "What is he called?", "Rex!"]
 
 

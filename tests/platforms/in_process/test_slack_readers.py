@@ -19,15 +19,16 @@ from memory.memory import Memory
 from memory.records import Turn
 from memory.scope import Audience
 from tests.fakes import ToyEmbedder
-from tests.platforms.slack_in_process import Office, office
+from tests.platforms.in_process.inside import Inside, inside
 from tests.slacklike.records import Channel, Guest, Kind, Message, Person
+from tests.slacklike.server import SlackLike
 
 serial = itertools.count(1)
 
 
 @pytest.fixture
-async def app(client, memory):
-    async with office(client, memory) as app:
+async def app(client, memory, server):
+    async with inside(client, memory, server, answers=False) as app:
         yield app
 
 
@@ -44,7 +45,7 @@ class Clock:
 class Library:
     """The home workspace's Ada and Bob, a channel that everybody there reads, and another firm."""
 
-    def __init__(self, app: Office) -> None:
+    def __init__(self, app: Inside) -> None:
         self.server = app.server
         self.team = app.server.home
         self.ada, self.bob = app.server.person("ada", admin=True), app.server.person("bob")
@@ -152,21 +153,21 @@ async def test_with_exchanged_tokens_people_are_asked_about_with_the_new_one(app
 
 async def test_a_channel_of_which_slack_cannot_say_what_it_is_is_closed_until_it_can(app, library, memory, client):
     team = await app.workspace(library.team)
-    assert await app.places.ready(team)
+    assert await app.readers.ready(team)
     key = memory.keys.tenant("slack:" + library.team.id)
     assert await client.smembers(key.everyones) == {library.general.id.encode()}
     app.server.faults.fail(200, error="internal_error", on="conversations.info*")
     with pytest.raises(SlackApiError):
-        await app.places.moved(team, library.general.id)
+        await app.readers.moved(team, library.general.id)
     assert not await client.exists(key.everyones)
-    await app.places.moved(team, library.general.id)
+    await app.readers.moved(team, library.general.id)
     assert await client.smembers(key.everyones) == {library.general.id.encode()}
 
 
 async def test_what_changes_while_all_is_being_told_is_as_it_is_now(app, library, memory, client):
     team = await app.workspace(library.team)
     held = app.server.faults.hold(on="users.conversations*", after=True)
-    telling = asyncio.create_task(app.places.ready(team))
+    telling = asyncio.create_task(app.readers.ready(team))
     await held.reached.wait()
     app.server.make_private(library.general, library.ada)
     await app.heard()
@@ -178,7 +179,7 @@ async def test_what_changes_while_all_is_being_told_is_as_it_is_now(app, library
 async def test_a_channel_is_closed_as_soon_as_it_is_made_private_though_slack_answers_nothing(
     app, library, memory, client
 ):
-    assert await app.places.ready(await app.workspace(library.team))
+    assert await app.readers.ready(await app.workspace(library.team))
     app.server.faults.fail(200, error="internal_error", times=100, on="conversations.info*")
     app.server.make_private(library.general, library.ada)
     await app.heard()
@@ -186,7 +187,7 @@ async def test_a_channel_is_closed_as_soon_as_it_is_made_private_though_slack_an
 
 
 async def test_a_channel_that_has_got_another_id_is_told_of_by_that_one(app, library, memory, client):
-    assert await app.places.ready(await app.workspace(library.team))
+    assert await app.readers.ready(await app.workspace(library.team))
     new = app.server.channel("new", library.ada)
     told = {"type": "channel_id_changed", "old_channel_id": library.general.id, "new_channel_id": new.id}
     app.server.world.tell(told | {"event_ts": "1.0"}, "channel_id_changed", new)
@@ -211,7 +212,7 @@ stories = st.lists(st.tuples(happenings, picks, picks), min_size=12, max_size=50
 class Town:
     """A workspace with its people and places, and what was said where: the plain truth."""
 
-    app: Office
+    app: Inside
     said: dict[str, Message] = field(default_factory=dict)
     shown = 0  # turns that were recalled from elsewhere, in all stories
 
@@ -319,7 +320,9 @@ def lived(redis_url: str, how: settings) -> int:
     with asyncio.Runner() as runner:
         keys, client = Keys(f"test-town-{next(serial)}"), connect.client(redis_url)
         memory = runner.run(Memory.open(client, ToyEmbedder(), keys=keys))
-        opened = office(client, memory)
+        server = runner.run(SlackLike().__aenter__())
+        server.ratelimits.on = False
+        opened = inside(client, memory, server, answers=False)
         app = runner.run(opened.__aenter__())
 
         @how
@@ -337,6 +340,7 @@ def lived(redis_url: str, how: settings) -> int:
             live()
         finally:
             runner.run(opened.__aexit__(None, None, None))
+            runner.run(server.__aexit__())
             runner.run(index.drop(client, keys))
             runner.run(client.aclose())
     return Town.shown

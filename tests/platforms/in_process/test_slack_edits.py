@@ -8,49 +8,11 @@ import redis.asyncio
 
 from bot.records import Incoming
 from memory.memory import Memory
-from memory.scope import Audience, Scope
-from tests.platforms.slack_inside import Inside, inside
+from memory.scope import Scope
+from tests.platforms.in_process.conftest import Office
+from tests.platforms.in_process.inside import Inside, inside
 from tests.slacklike.records import Message
 from tests.slacklike.server import SlackLike
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[SlackLike]:
-    async with SlackLike() as server:
-        server.ratelimits.on = False
-        yield server
-
-
-class Office:
-    def __init__(self, server: SlackLike) -> None:
-        self.server = server
-        self.ada, self.bob = server.person("ada"), server.person("bob")
-        self.general = server.channel("general", self.ada, self.bob)
-        self.dm = server.dm(self.ada)
-
-    def event(self, **event: object) -> None:
-        """Let Slack tell of something in the channel general."""
-        self.server.talk._tell(self.general, event)
-
-    def thread(self, root: Message) -> Scope:
-        """Return where something is said in a thread of the channel."""
-        tenant, channel = f"slack:{self.server.home.id}", self.general.id
-        return Scope(tenant, f"{channel}:{root.ts}", self.ada.id, Audience.PUBLIC, parent=channel, open_to_parent=True)
-
-    @property
-    def direct(self) -> Scope:
-        return Scope(f"slack:{self.server.home.id}", self.dm.id, self.ada.id, Audience.DIRECT)
-
-
-@pytest.fixture
-def office(server: SlackLike) -> Office:
-    return Office(server)
-
-
-@pytest.fixture
-async def app(client: redis.asyncio.Redis, memory: Memory, server: SlackLike) -> AsyncIterator[Inside]:
-    async with inside(client, memory, server) as app:
-        yield app
 
 
 @pytest.fixture
@@ -75,7 +37,7 @@ async def test_an_edit_that_comes_before_its_message_is_what_is_answered(app, of
     edited = said | {"text": f"{ask}Bello?"}
     office.event(subtype="message_changed", message=edited, previous_message=said)
     late = said | {"channel": office.general.id}
-    await server.until(lambda: app.app._messages._early.latest(server.home.id, late) != late)
+    await server.until(lambda: app.app._messages._arrivals.latest(server.home.id, late) != late)
     office.event(**said)
     await app.final(office.general, "Bello!")
     assert "Who is Bello?" in app.model.last_prompt

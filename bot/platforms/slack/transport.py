@@ -5,7 +5,7 @@ import asyncio
 from bot.metrics import Socket
 
 
-class Line:
+class Transport:
     """A way for events. One over HTTP has no socket, so there is nothing to look after."""
 
     async def trouble(self) -> str:
@@ -21,8 +21,8 @@ class Line:
         await asyncio.Event().wait()
 
 
-class Ending(Line):
-    """What takes the place of a line when the process ends."""
+class Ending(Transport):
+    """What takes the place of a transport when the process ends."""
 
     async def trouble(self) -> str:
         """Tell that nothing more is taken."""

@@ -1,50 +1,38 @@
 """What is seen beside a question in Slack, and what becomes of it when that is edited or deleted."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from itertools import count
 
 import pytest
-import redis.asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.platforms.slack.intake import Heard
-from bot.platforms.slack.screens import FRESH, SEEN, Screens, _renew, line
+from bot.platforms.slack.screen import SEEN, line
+from bot.platforms.slack.screens import FRESH, Screens
 from bot.platforms.slack.tenants import Served
 from bot.platforms.slack.workspaces import Workspace
 from bot.records import Seen
 from memory.memory import Memory
 from memory.scope import Audience, Scope
-from tests.platforms.slack_inside import Inside, inside
+from tests.platforms.in_process import conftest
+from tests.platforms.in_process.inside import Inside
 from tests.slacklike.server import SlackLike
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[SlackLike]:
-    async with SlackLike() as server:
-        server.ratelimits.on = False
-        yield server
-
-
-class Office:
-    """Ada and Bob, and a channel that everyone reads, in which something was said before the app came."""
+class Office(conftest.Office):
+    """With a channel in which something was said before the app came."""
 
     def __init__(self, server: SlackLike) -> None:
-        self.ada, self.bob = server.person("ada"), server.person("bob")
-        self.general = server.channel("general", self.ada, self.bob)
+        super().__init__(server)
+        me = self.general.members.pop(server.me.id)
         self.before = server.say(self.general, self.bob, "The coffee machine is broken.")
+        self.general.members[me.id] = me
 
 
 @pytest.fixture
 async def office(server: SlackLike) -> Office:
     return Office(server)
-
-
-@pytest.fixture
-async def app(client: redis.asyncio.Redis, memory: Memory, server: SlackLike, office: Office) -> AsyncIterator[Inside]:
-    async with inside(client, memory, server) as app:
-        yield app
 
 
 async def test_what_was_said_before_the_app_came_is_seen_and_slack_is_asked_for_it_once(app, office, server):
@@ -119,7 +107,7 @@ async def test_who_paused_being_remembered_is_seen_all_the_same_as_on_discord(ap
 async def _around(app: Inside, office: Office, thread: str) -> tuple[Seen, ...]:
     here = Scope(f"slack:{app.home.team}", f"{office.general.id}:{thread}", office.ada.id, Audience.PUBLIC)
     asked = Heard("9999999999.000000", office.general.id, office.ada.id, "?", thread)
-    return await app.app.talks.screens.around(app.home, asked, here)
+    return await app.app._floor.screens.around(app.home, asked, here)
 
 
 async def test_while_slack_asks_to_wait_what_was_heard_is_shown_and_nobody_waits(app, office, server):
@@ -135,11 +123,9 @@ async def test_while_slack_asks_to_wait_what_was_heard_is_shown_and_nobody_waits
 
 
 async def test_where_slack_does_not_tell_memory_has_what_is_remembered_of_the_channel(app, office, server, memory):
-    await app.app._floor.service.listening.channels.set(
-        Scope(f"slack:{server.home.id}", office.general.id, office.ada.id, Audience.PUBLIC), remembers=True
-    )
+    here = office.channel
+    await app.app._floor.service.listening.channels.set(here, remembers=True)
     said = server.say(office.general, office.bob, "The lift is broken too.")
-    here = Scope(f"slack:{server.home.id}", office.general.id, office.ada.id, Audience.PUBLIC)
     await _until_remembered(memory, here, said.ts)
     server.faults.fail(200, error="missing_scope", on="conversations.history", times=9)
     screens = Screens(memory, "Lorebot")  # that of a process which has heard nothing
@@ -180,12 +166,11 @@ async def test_slack_is_asked_again_after_a_while_for_another_process_may_hear_w
 ):
     clock = Clock()
     screens = Screens(memory, "Lorebot", clock)
-    here = Scope(f"slack:{server.home.id}", office.general.id, office.ada.id, Audience.PUBLIC)
     serial = count()
 
     async def seen() -> list[str]:
         asked = Heard(f"99999999{next(serial):02}.000000", office.general.id, office.ada.id, "?")
-        return [one.text for one in await screens.around(app.home, asked, here)]
+        return [one.text for one in await screens.around(app.home, asked, office.channel)]
 
     assert await seen() == ["The coffee machine is broken."]
     unheard = server.say(office.general, office.bob, "Said to another process.")
@@ -248,12 +233,12 @@ async def test_somebody_who_looks_at_a_public_channel_beside_the_agent_may_ask_a
     closed = server.channel("closed", office.ada, office.bob, private=True)
     server.say(closed, office.bob, "We sell on Friday.")
     server.look_at(office.ada, closed)
-    await server.until(lambda: app.app.talks.screens._looking[server.home.id, office.ada.id] == closed.id)
+    await server.until(lambda: app.app._floor.screens._looking[server.home.id, office.ada.id] == closed.id)
     server.say(dm, office.ada, "What is said here?")
     await app.final(dm, "Nothing.")
     assert "Friday" not in app.model.last_prompt, "what is said in a private channel surfaces nowhere else"
     server.look_at(office.ada, None)
-    await server.until(lambda: not app.app.talks.screens._looking)
+    await server.until(lambda: not app.app._floor.screens._looking)
     server.say(dm, office.ada, "And now?")
     await app.final(dm, "Nothing either.")
     assert "in #general" not in app.seen
@@ -277,7 +262,7 @@ def test_whatever_is_heard_and_told_each_message_is_shown_once_in_order_and_as_s
             screens.drop("T1", "C1", f"{number + 10}.0")
     screen, before = screens._screen(("T1", "C1", None)), f"{asked + 10}.0"
     found = [one for number in told if number < asked if (one := line(say(number, "as told"), workspace, "Lorebot"))]
-    _renew(screen, found, before, whole=True)
+    screen.renew(found, before, whole=True)
     shown = screen.before(before)
     assert [one.ts for one in shown] == sorted({one.ts for one in shown})
     if found:

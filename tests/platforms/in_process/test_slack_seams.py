@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-import redis.asyncio
 
 from bot.attachments import IMAGE_BYTES
 from bot.errors import DeliveryError
@@ -23,36 +22,11 @@ from memory.memory import Memory
 from memory.scope import Audience, Scope
 from memory.server import EmbeddedServer
 from tests.fakes import ToyEmbedder
-from tests.platforms.slack_inside import Inside, inside
+from tests.platforms.in_process.inside import Inside, inside
 from tests.slacklike.deliveries import Delivery
 from tests.slacklike.records import Guest, Message
 from tests.slacklike.server import SlackLike
 from tests.waiting import until, until_it
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[SlackLike]:
-    async with SlackLike() as server:
-        server.ratelimits.on = False
-        yield server
-
-
-class Office:
-    def __init__(self, server: SlackLike) -> None:
-        self.ada, self.bob = server.person("ada"), server.person("bob")
-        self.general = server.channel("general", self.ada, self.bob)
-        self.dm = server.dm(self.ada)
-
-
-@pytest.fixture
-def office(server: SlackLike) -> Office:
-    return Office(server)
-
-
-@pytest.fixture
-async def app(client: redis.asyncio.Redis, memory: Memory, server: SlackLike) -> AsyncIterator[Inside]:
-    async with inside(client, memory, server) as app:
-        yield app
 
 
 def told(server: SlackLike, message: Message) -> list[Delivery]:
@@ -162,7 +136,7 @@ async def test_a_guest_who_says_to_look_at_a_channel_is_told_nothing_of_it(app, 
     server.say(office.general, office.bob, "The coffee machine is broken.")
     dm = server.dm(guest)
     server.open_dm(guest, looking_at=office.general)
-    await server.until(lambda: (server.home.id, guest.id) in app.app.talks.screens._looking)
+    await server.until(lambda: (server.home.id, guest.id) in app.app._floor.screens._looking)
     app.model.script = ["Nothing."]
     server.say(dm, guest, "What is broken here?")
     await app.final(dm, "Nothing.")
@@ -198,7 +172,7 @@ def late(app: Inside, memory: Memory, heard: list[str]) -> Missed:
     async def hears(workspace: object, message: dict[str, object]) -> None:
         heard.append(str(message["text"]))
 
-    return Missed(Notes(memory), app.app.places, hears, beat=0.05)  # type: ignore[arg-type]
+    return Missed(Notes(memory), app.app.readers, hears, beat=0.05)  # type: ignore[arg-type]
 
 
 async def here() -> str:
@@ -273,7 +247,7 @@ async def test_what_a_process_left_of_a_channels_past_is_learned_by_the_next(cli
             yield Said("1", 1, None)
 
         await listening.learning.begin(lambda: here, never)
-    async with inside(client, memory, server, owner="next") as app:
+    async with inside(client, memory, server) as app:
         app.app.resume()
         await until_it(lambda: memory.recent(here))
         assert [turn.text for turn in await memory.recent(here)] == ["The meeting is at noon."]
