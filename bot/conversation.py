@@ -26,7 +26,7 @@ class Asked:
 
     origin: the platform's own message. already: where parts of the answer stand. messages: those of the burst. anew: it
     has had an answer, or the beginning of one. taken: it has been taken in. origins: the platform's own messages of a
-    burst, as it was at first.
+    burst, one for each of its messages.
     """
 
     incoming: Incoming
@@ -61,7 +61,23 @@ class Asked:
         """Return what is left of it; None where its first message is gone."""
         if self.id in gone:
             return None
-        return self.saying(tuple(one for one in self.messages if one.id not in gone))
+        kept = [at for at, one in enumerate(self.messages) if one.id not in gone]
+        return self._only(kept)
+
+    def rest(self, gone: Set[str]) -> "Asked | None":
+        """Return what is left of it where its first message is gone, to be asked by itself; None where nothing is."""
+        kept = [at for at, one in enumerate(self.messages) if one.id not in gone]
+        if not kept:
+            return None
+        first, origin = self.messages[kept[0]], self.origins[kept[0]] if self.origins else self.origin
+        return replace(self._only(kept), incoming=first, origin=origin, already=(), anew=True).saying(
+            tuple(self.messages[at] for at in kept)
+        )
+
+    def _only(self, kept: Sequence[int]) -> "Asked":
+        """Return the same with some of its messages."""
+        origins = tuple(self.origins[at] for at in kept) if self.origins else ()
+        return replace(self, origins=origins).saying(tuple(self.messages[at] for at in kept))
 
 
 class _Waiting:
@@ -102,6 +118,7 @@ class Conversation:
         self._current: Asked | None = None
         self._answering: asyncio.Task[None] | None = None
         self._again: Asked | None = None
+        self._stopped = False  # the answer that is being made
         self._came = asyncio.Event()
         self.task = asyncio.create_task(self._run())
 
@@ -153,8 +170,9 @@ class Conversation:
             if (left := now.without(messages)) is not None:
                 self._answer_again(left)
             else:
-                self._again = None
-                await tasks.ended(self._answering)
+                if (rest := now.rest(messages)) is not None:
+                    self._waiting.appendleft(_Waiting(self._engine, rest))
+                await self._end_answer()
         for one in gone:
             await one.taken()  # it must not be taken in after it is done
             await self._engine.inbox.done(one.asked.incoming)
@@ -163,28 +181,42 @@ class Conversation:
         """Stop the answer to a message; False where it is not being answered."""
         if self._current is None or message not in self._current.ids or self._answering is None:
             return False
-        await tasks.ended(self._answering)
+        await self._end_answer()
         return True
 
-    async def stop_answering(self) -> bool:
-        """Stop the answer that is being made, or would be made next; False where there is none."""
-        if self._current is not None:
-            return await self.stop_answer(self._current.id)
-        gathered = {id_ for one in self._gathered for id_ in one.asked.ids}
-        await self.withdraw(gathered)
-        return bool(gathered)
+    def next(self, message: str | None = None) -> Asked | None:
+        """Return what is being answered, or would be next. message: the one that is meant, which may wait behind."""
+        if self._current is not None and (message is None or message in self._current.ids):
+            return self._current
+        gathered = _together(self._gathered)
+        if gathered is not None and (message is None or message in gathered.ids):
+            return gathered
+        return next((one.asked for one in self._waiting if message in one.asked.ids), None)
 
-    async def quiet(self) -> None:
-        """Stop the answer that is being made, or would be made next, and write nothing more to it."""
-        if self._current is None:
-            await self.stop_answering()
+    async def stop_answering(self, message: str | None = None) -> bool:
+        """Stop the answer that is being made, or would be made next; False where there is none.
+
+        message: the one whose answer is meant; where it waits behind others, they are answered and it is not.
+        """
+        if (stopped := self.next(message)) is None:
+            return False
+        if stopped is self._current:
+            return await self.stop_answer(stopped.id)
+        await self.withdraw(set(stopped.ids))
+        return True
+
+    async def quiet(self, message: str | None = None) -> None:
+        """Do the same, and write nothing more to an answer that is being made."""
+        if self._current is None or self.next(message) is not self._current:
+            await self.stop_answering(message)
         elif self._answering is not None:
+            self._again, self._stopped = None, True
             self._answering.cancel(QUIET)
             await asyncio.wait([self._answering])
 
     async def stop(self, *, gone: bool = False) -> None:
         """Answer nothing more; what waits or is being answered is left to our next life, unless the channel is gone."""
-        waiting = [*self._gathered, *self._waiting]
+        waiting, current = [*self._gathered, *self._waiting], self._again or self._current
         self._waiting.clear()
         if (answering := self._answering) is not None:
             if not gone:
@@ -192,9 +224,16 @@ class Conversation:
                 await asyncio.wait([answering], timeout=LEAVING)
             await tasks.ended(answering)
         await tasks.ended(self.task)
+        if current is not None:  # it may have been stopped before its answer had begun
+            await (self._engine.inbox.done if gone else self._engine.inbox.leave)(current.incoming)
         for one in waiting:
             if await one.taken():
                 await (self._engine.inbox.done if gone else self._engine.inbox.leave)(one.asked.incoming)
+
+    async def _end_answer(self) -> None:
+        assert self._answering is not None
+        self._again, self._stopped = None, True
+        await tasks.ended(self._answering)
 
     def _answer_again(self, asked: Asked) -> None:
         assert self._answering is not None
@@ -206,10 +245,10 @@ class Conversation:
             while await self._something():
                 asked = await self._whole_burst()
                 while asked is not None:
-                    self._current, self._again = asked, None
+                    self._current, self._again, self._stopped = asked, None, False
                     self._answering = asyncio.create_task(_awaited(self._answer(asked)))
                     await asyncio.wait([self._answering])
-                    if _broken(self._answering, asked):
+                    if _broken(self._answering, asked) or self._stopped:  # perhaps before its answer had begun
                         await self._engine.inbox.done(asked.incoming)
                     asked = self._again
                 self._current = self._answering = None
@@ -232,7 +271,9 @@ class Conversation:
             await self._gather_rest(self._gathered[0].asked.incoming.scope.person)
         asked, joined = _together(self._gathered), None
         while asked is not None and len(asked.messages) > 1 and asked != joined:  # again if one changed meanwhile
-            await self._engine.inbox.join(asked.incoming, asked.messages[1:])
+            if not await self._engine.inbox.join(asked.incoming, asked.messages[1:]):
+                self._waiting.extendleft(reversed(self._gathered[1:]))
+                del self._gathered[1:]
             asked, joined = _together(self._gathered), asked
         self._gathered = []
         return asked
@@ -287,6 +328,8 @@ class Conversations:
         self._engine = engine
         self._burst = burst
         self._going_on: dict[str, Conversation] = {}
+        self._ending = False
+        self._left: list[asyncio.Task[None]] = []  # what came when we were ending
 
     def __len__(self) -> int:
         """Count them."""
@@ -309,6 +352,10 @@ class Conversations:
 
         answer: shows the answer to a message. busy: shows that something is being done, until it is cancelled.
         """
+        if self._ending:
+            if not asked.anew:
+                self._left.append(asyncio.create_task(self._hand_over(asked)))
+            return not asked.anew
         if place not in self._going_on:
             showing = asyncio.create_task(busy())
 
@@ -326,11 +373,20 @@ class Conversations:
         )
 
     async def drain(self, seconds: float) -> None:
-        """Wait for what is being answered, so many seconds at most, and leave the rest to the next process."""
+        """Wait for what is being answered, so many seconds at most, and leave the rest to the next process.
+
+        So is what is taken in from now on: nobody would wait for its answer, which would be cut off.
+        """
+        self._ending = True
         running = [one.task for one in self._going_on.values()]
         if running:
             await asyncio.wait(running, timeout=seconds)
-        await asyncio.gather(*(one.stop() for one in list(self._going_on.values())))
+        await asyncio.gather(*(one.stop() for one in list(self._going_on.values())), *self._left)
+
+    async def _hand_over(self, asked: Asked) -> None:
+        """Leave a message to the next process."""
+        if asked.taken or await self._engine.inbox.take_in(asked.incoming) is not None:
+            await self._engine.inbox.leave(asked.incoming)
 
 
 async def _awaited(doing: Awaitable[None]) -> None:

@@ -65,7 +65,8 @@ class Desk:
                 return
             here = self._here(who)
             if command.name == "why":
-                here = replace(here, last=await explained.last(self._engine, self._memory, here.scope))
+                told = self._engine, self._memory, here.scope
+                here = replace(here, last=await explained.last(*told) or await explained.beginning(*told))
             said = await table.carried_out(command, here, words)
             if said.ask is not None:
                 await self._ask(where, who, said.ask)

@@ -187,7 +187,8 @@ class Engine:
     async def _remembered(self, incoming: Incoming) -> AsyncIterator[Event]:
         """Yield the answer that an earlier process remembered, and did not show to its end."""
         turn = await self._memory.get(incoming.scope, answer_id(incoming.id))
-        if turn is None:
+        if turn is None:  # forgotten meanwhile
+            await self.inbox.done(incoming)
             return
         yield Piece(turn.text)
         yield Answered(turn.text, incoming.id, "", (), (), Tokens(0, 0, 0), turn.status)

@@ -1,5 +1,7 @@
 """What an answer was made from, told to somebody: as far as they may recall it, and it is not forgotten."""
 
+from dataclasses import replace
+
 from bot.engine import Engine
 from bot.records import Answered, Tokens
 from bot.why import read
@@ -32,3 +34,14 @@ async def last(engine: Engine, memory: Memory, scope: Scope) -> Answered | None:
     recent = await memory.recent(scope, LOOKED_AT)
     answers = [turn for turn in recent if turn.role == "assistant" and turn.id.endswith(".reply")]
     return await explained(engine, memory, scope, answers[-1].id.removesuffix(".reply")) if answers else None
+
+
+async def beginning(engine: Engine, memory: Memory, scope: Scope) -> Answered | None:
+    """Return the answer to the message that begins a thread, where that was asked in its parent. Raises RedisError.
+
+    So it is in Slack's direct messages, whose answers stand in threads.
+    """
+    if scope.parent is None:
+        return None
+    outside = replace(scope, conversation=scope.parent, parent=None, open_to_parent=False)
+    return await explained(engine, memory, outside, scope.conversation.removeprefix(f"{scope.parent}:"))

@@ -55,17 +55,23 @@ class Inbox:
             known = ()
         return known
 
-    async def join(self, first: Incoming, others: Sequence[Incoming]) -> None:
-        """Answer messages of one conversation together: the first says what all of them say."""
+    async def join(self, first: Incoming, others: Sequence[Incoming]) -> bool:
+        """Answer messages of one conversation together: the first says what all of them say.
+
+        False where one of them has its answer already, which says nothing to the others.
+        """
         first = cleaned(first)
         batch = self._memory.batch()
-        self._ledger.join(batch, first, [one.id for one in others])
+        joined = self._ledger.join(batch, first, [one.id for one in others])
         with suppress(RedisError):
             await batch.send()
+            if not joined.value:
+                return False
         for one in others:
             await self.leases.let_go(one)
         if first in self.leases:
             self.leases.hold(first)
+        return True
 
     async def done(self, incoming: Incoming) -> None:
         """Tell that nothing more is to be done about a message: its answer is shown, or it needs none."""

@@ -47,7 +47,8 @@ end
 local answering = redis.call('GET', turn_taking)
 local free = not waiting and (not answering or answering == owner)
 local state = (free or (known[1] == 'answering' and known[2] == owner)) and 'answering' or 'received'
-if known[2] ~= owner then redis.call('HINCRBY', event, 'owners', 1) end
+local begins = state == 'answering' and (known[1] ~= 'answering' or known[2] ~= owner)
+if begins then redis.call('HINCRBY', event, 'owners', 1) end
 redis.call('HSET', event, 'state', state, 'owner', owner, 'until', now + lease)
 redis.call('EXPIRE', event, ttl)
 if redis.call('SISMEMBER', paused, ARGV[7]) == 0 then
@@ -115,12 +116,18 @@ _REOPEN = """
 local state = redis.call('HGET', KEYS[1], 'state')
 if state ~= 'sent' and state ~= 'answered' then return 0 end
 redis.call('HSET', KEYS[1], 'state', 'received', 'until', 0)
+redis.call('HDEL', KEYS[1], 'owners')
 return 1
 """
 
-# The messages of a burst are answered with its first: KEYS: unfinished, the first, the others. ARGV: the first's id and
-# payload, the others' ids.
+# The messages of a burst are answered with its first, unless one of them has an answer that is to be shown, or was:
+# whoever asks for that answer would not be told of the others. KEYS: unfinished, the first, the others. ARGV: the
+# first's id and payload, the others' ids.
 _JOIN = """
+for at = 2, #KEYS do
+  local known = redis.call('HMGET', KEYS[at], 'state', 'of')
+  if (known[1] == 'answered' or known[1] == 'sent') and known[2] ~= ARGV[1] then return 0 end
+end
 redis.call('HSET', KEYS[2], 'with', ARGV[3])
 if redis.call('HEXISTS', KEYS[2], 'payload') == 1 then redis.call('HSET', KEYS[2], 'payload', ARGV[2]) end
 for at = 3, #KEYS do
@@ -173,7 +180,7 @@ class Burst:
 class Told:
     """What is known of an answer: the messages that it stands in, and what it was made from.
 
-    owners: how many processes have had the message in hand.
+    owners: how many processes have begun to answer the message as it is.
     """
 
     state: str
@@ -241,7 +248,10 @@ class Ledger:
         return batch.ask("EVAL", _RELEASE, 3, *self._names(incoming), self._mark(incoming), read=bool)
 
     def join(self, batch: Batch, first: Incoming, others: Sequence[str]) -> Answer[bool]:
-        """Tell that other messages of a conversation are answered with this one, which says what they say too."""
+        """Tell that other messages of a conversation are answered with this one, which says what they say too.
+
+        False where one of them has its answer.
+        """
         scope = first.scope
         events = [self._keys.event(scope.tenant, scope.conversation, one) for one in (first.id, *others)]
         names = (self._keys.tenant(scope.tenant).unfinished, *events)

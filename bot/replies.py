@@ -72,7 +72,8 @@ class Replies:
         if said.answered is not None:
             took = said.answered.tokens
             await self._limits.spent(incoming.scope, took.prompt + took.completion)
-        await self._engine.inbox.done(incoming)
+        if not said.elsewhere:
+            await self._engine.inbox.done(incoming)
         return said.answered
 
     async def _left(self, incoming: Incoming) -> None:
@@ -101,6 +102,7 @@ class _Said:
         self._style = style
         self._stands = stands
         self.answered: Answered | None = None
+        self.elsewhere = False  # the engine has nothing to do: another process answers it, or has done so
 
     async def pieces(self, events: AsyncIterator[Event]) -> AsyncIterator[str]:
         """Yield what is shown; the engine keeps the conversation until all of it is.
@@ -119,6 +121,7 @@ class _Said:
                 case Answered():
                     self.answered = event
                     break
+        self.elsewhere = not begun
         if self._stands and not begun:
             raise LeftAlone
         for notice in notices:

@@ -12,7 +12,7 @@ from memory.errors import RedisError
 log = structlog.get_logger()
 
 EVERY = 3.0  # seconds; a dead process's leases last ten
-MOST_OWNERS = 8  # processes that may have had a message in hand
+MOST_OWNERS = 8  # processes that may have begun to answer a message
 AT_ONCE = 200  # tenants asked about in one round trip
 
 
@@ -48,7 +48,7 @@ class Unfinished:
             await asyncio.sleep(EVERY)
 
     async def _take_up(self, incoming: Incoming) -> None:
-        """Take a message up, unless one process after another had it in hand: it may be what ends them."""
+        """Take a message up, unless one process after another has begun to answer it: it may be what ends them."""
         try:
             known = await self._engine.inbox.told(incoming.scope, incoming.id)
         except RedisError:  # memory has just gone away: the message stays

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 
 import pytest
 
-from bot.conversation import Asked, Conversation
+from bot.conversation import Asked, Conversation, Conversations
 from bot.delivery.parts import DISCORD
 from bot.delivery.stream import Style
 from bot.limits import Allowance, Limits
 from bot.metrics import Metrics
+from bot.records import Answered
 from bot.replies import Replies
 from tests.conftest import Talk
 from tests.fakes import ManualClock, Postbox
@@ -24,6 +26,7 @@ class Channel:
         self.asked: list[str] = []
         self.over = False
         self.broken: Exception | None = None
+        self.held: asyncio.Event | None = None  # what an answer waits for before it begins
         self.going_on = Conversation(bot.engine, self._answer, self._end, burst)
 
     def says(self, text: str, id: str = "m1") -> Asked:
@@ -46,6 +49,8 @@ class Channel:
         self.asked.append(asked.incoming.text)
         if self.broken is not None:
             raise self.broken
+        if self.held is not None:
+            await self.held.wait()
         async for _ in self.bot.engine.reply(asked.incoming, shown=False):
             pass
         await self.bot.engine.inbox.done(asked.incoming)
@@ -171,3 +176,83 @@ async def test_an_answer_that_does_not_end_before_its_process_is_given_by_the_ne
     [left] = await following.engine.inbox.unfinished(bot.scope.tenant)
     assert len(await following.engine.inbox.take_in(left)) == 1  # the message that it will edit
     assert [turn.role for turn in await bot.memory.recent(bot.scope)] == ["user"]
+
+
+async def test_a_question_behind_an_answer_that_is_only_to_be_shown_is_answered_itself(channel, talk):
+    """Complaint: replies lost on restart: the answer that was remembered says nothing to the second question."""
+    earlier = talk("Rex.")
+    first = earlier.incoming("What is my dog called?", id="m1")
+    async with aclosing(earlier.engine.reply(first, shown=False)) as events:
+        async for event in events:
+            if isinstance(event, Answered):
+                break
+    await earlier.engine.inbox.leave(first)
+    here = channel("Bello.")
+    here.says("What is my dog called?", "m1")
+    here.says("And the other one?", "m2")
+    await here.ended()
+    assert here.asked == ["What is my dog called?", "And the other one?"]
+    said = [turn.text for turn in await here.bot.memory.recent(here.bot.scope)]
+    assert said == ["What is my dog called?", "Rex.", "And the other one?", "Bello."]
+
+
+@pytest.mark.parametrize("how", ["stop_answering", "quiet"])
+async def test_what_is_stopped_before_its_answer_begins_is_not_answered_by_the_next_process(channel, how):
+    here = channel(burst=0)
+    here.held = asyncio.Event()
+    asked = here.says("What is my dog called?")
+    await until(lambda: here.asked)
+    await getattr(here.going_on, how)()
+    await here.ended()
+    assert (await here.state("m1"), asked.incoming in here.bot.engine.inbox.leases) == ("sent", False)
+    assert not await here.bot.engine.inbox.owing(here.bot.scope.tenant)
+
+
+async def test_what_is_stopped_while_it_is_about_to_be_answered_anew_is_not(channel):
+    here = channel(["Re", asyncio.Event()], "Bello.", burst=0)
+    here.says("What is my dog called?")
+    await until(lambda: here.bot.model.prompts)
+    assert here.going_on.reword("m1", "What is my other dog called?")
+    assert await here.going_on.stop_answering()
+    await here.ended()
+    assert here.asked == ["What is my dog called?"]
+    assert not await here.bot.engine.inbox.owing(here.bot.scope.tenant)
+
+
+async def test_the_answer_to_what_waits_is_stopped_and_the_one_before_it_goes_on(channel):
+    goes_on = asyncio.Event()
+    here = channel(["Re", goes_on, "x."], burst=0)
+    here.says("What is my dog called?", "m1")
+    await until(lambda: here.bot.model.prompts)
+    here.says("And my cat?", "m2")
+    await until_it(lambda: here.state("m2"))
+    assert await here.going_on.stop_answering("m2")
+    goes_on.set()
+    await here.ended()
+    assert here.asked == ["What is my dog called?"]
+    assert [await here.state(one) for one in ("m1", "m2")] == ["sent", "sent"]
+
+
+async def test_the_rest_of_a_burst_is_answered_where_its_first_message_is_deleted_while_it_is_answered(channel):
+    here = channel(["Re", asyncio.Event()], "Fine.")
+    for number, text in enumerate(("one", "two", "three"), 1):
+        here.says(text, f"m{number}")
+    await until(lambda: here.bot.model.prompts)
+    await here.going_on.withdraw({"m1"})
+    await here.ended()
+    assert here.asked == ["one\ntwo\nthree", "two\nthree"]
+    assert [await here.state(one) for one in ("m1", "m2", "m3")] == ["sent", "sent", "sent"]
+
+
+async def test_what_comes_while_the_process_ends_is_left_to_the_next(talk):
+    bot = talk()
+    going_on = Conversations(bot.engine, burst=0)
+    await going_on.drain(1.0)
+
+    async def never(*_: object) -> None:
+        raise AssertionError
+
+    asked = Asked(bot.incoming("What is my dog called?", id="m1"), None)
+    assert going_on.take("main", asked, never, never)
+    await until_it(lambda: bot.engine.inbox.unfinished(bot.scope.tenant))
+    assert len(going_on) == 0

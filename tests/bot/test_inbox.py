@@ -10,8 +10,10 @@ from bot.errors import ModelBusy
 from bot.ledger import Burst
 from bot.models.base import Piece
 from bot.records import Answered
+from memory import tasks
 from memory.records import Status
 from memory.scope import Audience, Scope
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -156,11 +158,28 @@ async def test_of_who_has_paused_nothing_is_written_down(talk):
     assert await shown(bot, incoming) == ["Noted."]
 
 
-async def test_a_message_counts_how_many_processes_had_it_in_hand(talk):
-    bots = [talk("Hi"), talk("Hi"), talk("Hi")]
-    incoming = bots[0].incoming("Hi")
+async def test_a_message_counts_how_many_processes_have_begun_to_answer_it(talk):
+    """One that waits behind what ends them must not be given up with it: a question would be lost."""
+    bots, alive = [talk([asyncio.Event()]) for _ in range(3)], []
+    asked, waiting = bots[0].incoming("Hi"), bots[0].incoming("Are you there?")
     for bot in bots:
-        await bot.engine.inbox.take_in(incoming)
-        await bot.engine.inbox.take_in(incoming)
-        await dead(bot, incoming)
-    assert (await bots[0].engine.inbox.told(incoming.scope, incoming.id)).owners == 3
+        await bot.engine.inbox.take_in(asked)
+        await bot.engine.inbox.take_in(waiting)
+        answering = asyncio.create_task(shown(bot, asked))
+        await until(lambda bot=bot: bot.model.prompts)
+        alive.append(answering)
+        for one in (asked, waiting):
+            await dead(bot, one)
+    counted = [(await bots[0].engine.inbox.told(one.scope, one.id)).owners for one in (asked, waiting)]
+    for one in alive:
+        await tasks.ended(one)
+    assert counted == [3, 0]
+
+
+async def test_a_message_that_is_answered_anew_is_counted_from_the_beginning(talk):
+    bot = talk("Rex.", "Bello.")
+    incoming = bot.incoming("Who is my dog?")
+    assert await shown(bot, incoming) == ["Rex."]
+    await bot.engine.reopen(incoming)
+    assert await shown(bot, incoming) == ["Bello."]
+    assert (await bot.engine.inbox.told(incoming.scope, incoming.id)).owners == 1

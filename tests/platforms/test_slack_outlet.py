@@ -258,6 +258,17 @@ async def test_in_a_direct_message_that_was_replied_to_a_stream_may_be_the_answe
         await outlet().find(0, nonce("t", 0))
 
 
+async def test_what_another_bot_says_in_the_thread_is_not_taken_for_ours(place, server):
+    """Complaint: duplicate replies: of an answer that is there once, nobody could tell any more."""
+    robot = server.person("robot", bot=True)
+    server.join(place.channel, robot)
+    server.other_app(place.channel, robot, "The build has failed.", place.asked)
+    ours = {"bot": server.me.bot_id}
+    assert await place.outlet(**ours).find(0, nonce("t", 0)) is None
+    message = await place.outlet(**ours).send("Once", nonce("t", 0), Controls.STOP)
+    assert await place.outlet(**ours).find(0, nonce("t", 0)) == message
+
+
 async def test_a_stream_whose_beginning_nobody_heard_of_is_gone_on_with(place, server):
     server.faults.cut(on="chat.startStream", after=True)
     sent = await show(pieces("Once ", "upon"), place.outlet(), "t", talks.STYLE, Pace(ManualClock(), 0.0))
@@ -316,7 +327,8 @@ async def test_a_channel_that_takes_no_streams_is_not_asked_each_time(place, ser
     assert len(server.journal.of("chat.startStream")) == 2
 
 
-async def test_a_stream_that_somebody_has_stopped_is_written_to_no_more(place, server):
+@pytest.mark.parametrize("controls", [Controls.STOP, Controls.DONE])
+async def test_a_stream_that_somebody_has_stopped_is_written_to_no_more(place, server, controls):
     told: list[str] = []
     await place.client.agents_sessions_setStatus(
         channel_id=place.channel.id, thread_ts=place.asked.ts, status="processing"
@@ -325,7 +337,7 @@ async def test_a_stream_that_somebody_has_stopped_is_written_to_no_more(place, s
     message = await outlet.send("Once", "n", Controls.STOP)
     server.stop(place.asked, place.ada)
     with pytest.raises(DeliveryRefused):
-        await outlet.edit(message, "Once upon", Controls.STOP)
+        await outlet.edit(message, "Once upon", controls)
     assert (told, place.said) == (["stopped"], ["Once"])
 
 

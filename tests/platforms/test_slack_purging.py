@@ -156,5 +156,14 @@ async def test_where_the_token_is_a_setting_memory_is_erased_all_the_same(place)
     assert await place.days_left("T1") == 30
     await purging.here("T1")
     assert await place.days_left("T1") is None
-    await purging.revoked(None, "T1", [], ["UBOT"], NOW)
+    await purging.revoked(None, "T1", [], ["UBOT"], time.time() + 1)
     assert await place.days_left("T1") == 30
+
+
+async def test_word_of_leaving_that_comes_after_the_start_with_a_new_token_erases_nothing(place):
+    """Slack sends again for minutes what the process that ended for its token did not take."""
+    purging = place.purging(many=False)
+    await purging.here("T1")
+    await purging.uninstalled(None, "T1", time.time() - 60)
+    await purging.revoked(None, "T1", [], ["UBOT"], time.time() - 60)
+    assert await place.days_left("T1") is None

@@ -8,6 +8,7 @@ import re
 
 from slack_bolt.async_app import AsyncApp
 
+from bot.platforms.slack import past
 from bot.platforms.slack.actions import Actions
 from bot.platforms.slack.comings import Comings
 from bot.platforms.slack.floor import Floor
@@ -47,6 +48,11 @@ class SlackApp:
     def missed(self) -> Missed:
         """What was said while nobody listened."""
         return self._messages.missed
+
+    def resume(self) -> None:
+        """Go on beside with learning what a process left unfinished."""
+        rooms = self._floor.rooms
+        self._floor.later(past.resume(rooms.service.listening, rooms.workspaces, rooms.settings.name))
 
     async def drain(self, seconds: float) -> None:
         """Answer what came, so many seconds at most; what comes now is written down for the next process."""

@@ -74,8 +74,9 @@ class Comings:
     async def _on_uninstalled(self, body: Json, context: Json) -> None:
         """Let go of a workspace that has uninstalled the app: of its tokens at once, of its memory after a while."""
         enterprise, team = _installation(context)
-        await self._leave(team, enterprise)
-        await self._purging.uninstalled(enterprise, team, float(body["event_time"]))
+        if not await self._purging.is_back(enterprise, team, float(body["event_time"])):
+            await self._leave(team, enterprise)
+            await self._purging.uninstalled(enterprise, team, float(body["event_time"]))
 
     async def _leave(self, team: str | None, enterprise: str | None = None) -> None:
         """Serve a workspace no more, or with team None those of an organisation that had the app for all of them."""
@@ -100,7 +101,7 @@ class Comings:
         tokens = event["tokens"]
         people, bots = tokens.get("oauth") or (), tokens.get("bot") or ()
         enterprise, team = _installation(context)
-        if bots:
+        if bots and not await self._purging.is_back(enterprise, team, float(body["event_time"])):
             await self._leave(team, enterprise)
         await self._purging.revoked(enterprise, team, people, bots, float(body["event_time"]))
 

@@ -10,7 +10,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot import admission
 from bot.conversation import Asked
-from bot.desk import NOTHING_TO_STOP
+from bot.desk import NOT_YOURS, NOTHING_TO_STOP
 from bot.notes import Notes
 from bot.notices import BUSY
 from bot.places import Shown
@@ -114,9 +114,11 @@ class Messages:
         if not admission.admitted(whole, self._floor.rooms.settings.allow, self._floor.rooms.settings.deny):
             return
         joins = self._floor.service.listening.channels.of(whole).joins
-        in_thread = one.thread is not None and await self._in_thread(here)
-        addressed = intake.addressed(one, workspace.me, channel, joins=joins, in_thread=in_thread)
-        self.missed.heard(one.channel, place(here.conversation)[1] if addressed else None)
+        addressed, would_be = (
+            intake.addressed(one, workspace.me, channel, joins=joins, in_thread=spoken) for spoken in (False, True)
+        )
+        addressed = addressed or (would_be and await self._in_thread(here))
+        self.missed.heard(one.channel, (one.thread or one.ts) if addressed else None)
         if not addressed:
             if self._floor.service.listening.channels.of(whole).remembers:
                 said = past.turn(workspace, one, person.name)
@@ -140,8 +142,8 @@ class Messages:
         if refusal is None and self._floor.talks.take(asked):
             return
         await self._engine.inbox.done(incoming)
-        if refusal is None or not refusal.told:
-            await where.show(Shown(BUSY if refusal is None else refusal.text))
+        if refusal is None or not refusal.told:  # beside: others are heard in this channel meanwhile
+            self._floor.later(where.show(Shown(BUSY if refusal is None else refusal.text)))
 
     async def _changed(self, workspace: Workspace, event: Json) -> None:
         """Answer an edited message anew where its answer is under way; else let memory hold what it says now."""
@@ -182,7 +184,7 @@ class Messages:
         refusal = await self._floor.service.limits.admit(here, one.sent_at)
         if refusal is not None and not refusal.told:
             where = self._floor.place(workspace, Spot(one.channel, one.thread, one.person))
-            await where.show(Shown(refusal.text))
+            self._floor.later(where.show(Shown(refusal.text)))
         return refusal is None
 
     async def _deleted(self, workspace: Workspace, event: Json) -> None:
@@ -208,27 +210,32 @@ class Messages:
             log.warning("not forgotten", error=type(error).__name__)
 
     async def _in_thread(self, here: Scope) -> bool:
-        """Tell whether the bot has been spoken to in a thread before."""
-        try:
-            return bool(await self._memory.recent(here, 1)) or bool(
-                (await self._engine.inbox.told(here, here.conversation.partition(":")[2])).state
-            )
-        except LoreError:
-            return False
+        """Tell whether the bot has been spoken to in a thread before. Raises RedisError: nobody else could know."""
+        if await self._memory.recent(here, 1):
+            return True
+        return bool((await self._engine.inbox.told(here, str(place(here.conversation)[1]))).state)
 
     async def _commanded(self, workspace: Workspace, where: Place, one: Heard, incoming: Incoming) -> bool:
         """Carry out `!command words`; slash commands don't work in threads. False where it is none."""
         name, _, rest = incoming.text[1:].partition(" ")
         if name == "stop":  # a message that is being streamed has no buttons
-            talks = self._floor.talks.answering(workspace.team, one.channel, one.thread)
-            if not any([await talk.stop_answering() for talk in talks]):
-                await where.show(Shown(NOTHING_TO_STOP))
+            self._floor.later(self._stop(workspace, where, one))
             return True
         command = slashes.meant(name)
         if command is None:
             return False
         self._floor.later(self._floor.desk.run(where, command, rest.strip()))
         return True
+
+    async def _stop(self, workspace: Workspace, where: Place, one: Heard) -> None:
+        """Stop what is answered where somebody says so, if it is theirs or they manage the workspace."""
+        found = self._floor.talks.answering(workspace.team, one.channel, one.thread)
+        any_ = bool(found) and await workspace.people.admin(one.person)
+        theirs = [(talk, its) for talk, asked, its in found if any_ or asked.incoming.scope.person == one.person]
+        if found and not theirs:
+            await where.show(Shown(NOT_YOURS))
+        elif not any([await talk.stop_answering(its) for talk, its in theirs]):
+            await where.show(Shown(NOTHING_TO_STOP))
 
 
 def _in(workspace: Workspace, kind: Channel, conversation: str) -> Scope:

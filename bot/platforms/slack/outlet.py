@@ -30,7 +30,8 @@ class Outlet:
     """One channel or thread.
 
     buttons: makes the blocks below the last message of a reply. stopped: told when somebody has stopped a stream in
-    Slack. session: whether the thread is an agent's session, which is at work until the answer is whole.
+    Slack. session: whether the thread is an agent's session, which is at work until the answer is whole. bot: the id
+    that our messages bear; "": all that bots say there is taken for ours.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Outlet:
         *,
         stopped: Callable[[], None] = lambda: None,
         session: bool = True,
+        bot: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
@@ -49,6 +51,7 @@ class Outlet:
         self._buttons = buttons
         self._rates = rates or Rates()
         self._session = session
+        self._bot = bot
         self._clock = clock
         self._streams = Streams(client, where, self._rates.starts, stopped)
         self._posts = Posts(client, where)
@@ -136,7 +139,7 @@ class Outlet:
         direct message to which somebody has replied, for the reply is answered meanwhile.
         """
         found = await self._since()
-        ours = [one for one in found if one.get("bot_id")]
+        ours = [one for one in found if one.get("bot_id") and one["bot_id"] == (self._bot or one["bot_id"])]
         for one in ours:
             if metadata.nonce(one) == nonce:
                 return str(one["ts"])

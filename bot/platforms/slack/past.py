@@ -1,15 +1,25 @@
 """A channel's past in Slack, as it is learned: what people said there, and what the bot answered them."""
 
 from collections.abc import AsyncIterator
+from functools import partial
+
+import structlog
 
 from bot.apps.chat import BOT
 from bot.errors import DeliveryRefused
 from bot.lesson import Said
+from bot.listening import Listening
 from bot.platforms.slack import metadata, words
+from bot.platforms.slack.audience import scope
+from bot.platforms.slack.failures import FAILED, why
 from bot.platforms.slack.intake import Heard, heard
 from bot.platforms.slack.refusals import told
-from bot.platforms.slack.workspaces import Workspace
+from bot.platforms.slack.tenants import tenant
+from bot.platforms.slack.workspaces import Workspace, Workspaces
 from memory.records import Turn, answer_id
+from memory.scope import Scope
+
+log = structlog.get_logger()
 
 PAGE = 200
 
@@ -25,6 +35,19 @@ def turn(workspace: Workspace, one: Heard, author: str) -> Turn:
         text=words.read(one.text, workspace.people.name),
         sent_at=one.sent_at,
     )
+
+
+async def resume(listening: Listening, workspaces: Workspaces, name: str) -> None:
+    """Go on learning what a process left unfinished, where Slack tells of the channel. Raises RedisError."""
+    for team in workspaces.teams():
+        for channel in await listening.learning.unfinished(tenant(team)):
+            try:
+                workspace = await workspaces.at(team)
+                here = scope(team, await workspace.people.channel(channel), workspace.me)
+            except (LookupError, *FAILED) as error:
+                log.warning("learning not gone on with", channel=channel, error=why(error))
+                continue
+            listening.learning.resume(partial(_same, here), partial(past, workspace, channel, name))
 
 
 async def past(workspace: Workspace, channel: str, name: str, after: str | None) -> AsyncIterator[Said]:
@@ -55,7 +78,8 @@ async def _said(workspace: Workspace, channel: str, name: str, message: "dict[st
     at = int(float(ts) * 1000)
     one = heard({**message, "channel": channel})
     if one is not None:
-        person = await workspace.people.person(one.person)
+        with told():
+            person = await workspace.people.person(one.person)
         return Said(ts, at, turn(workspace, one, person.name) if one.text.strip() else None)
     asked = metadata.asked(message)
     if message.get("bot_id") != workspace.bot or not asked:
@@ -63,3 +87,7 @@ async def _said(workspace: Workspace, channel: str, name: str, message: "dict[st
     text = words.answered(message) or words.read(str(message.get("text") or ""), workspace.people.name)
     answer = Turn(answer_id(asked), channel, BOT, name, "assistant", text, at)
     return Said(ts, at, answer if text else None)
+
+
+def _same(here: Scope) -> Scope:
+    return here

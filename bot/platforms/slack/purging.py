@@ -33,13 +33,14 @@ class Purging:
         self._listening = listening
         self._installations = installations
         self._days = days
+        self._here: dict[str, float] = {}  # since when we know that a workspace has the app; seconds since 1970
 
     async def uninstalled(self, enterprise_id: str | None, team_id: str | None, at: float) -> None:
         """Take in that the app was uninstalled. at: when Slack said so, in seconds since 1970.
 
         team_id None: an organisation that had it for all of its workspaces.
         """
-        if await self._is_back(enterprise_id, team_id, at):
+        if await self.is_back(enterprise_id, team_id, at):
             return
         tenants = await self._tenants(enterprise_id, team_id)
         if self._installations is not None:
@@ -50,7 +51,7 @@ class Purging:
         self, enterprise_id: str | None, team_id: str | None, people: Sequence[str], bots: Sequence[str], at: float
     ) -> None:
         """Take in that tokens of these people and bots were revoked; without the bot's, the app is gone."""
-        if await self._is_back(enterprise_id, team_id, at):
+        if await self.is_back(enterprise_id, team_id, at):
             return
         if self._installations is not None:
             for person in people:
@@ -70,16 +71,17 @@ class Purging:
 
     async def here(self, team_id: str) -> None:
         """Take in that the app is in a workspace: its memory is kept. Installing over HTTP sees to that by itself."""
+        self._here[team_id] = time.time()
         batch = self._memory.batch()
         cancelled = grace.cancel(batch, self._memory.keys, [tenant(team_id)])
         await batch.send()
         if cancelled.value:
             log.info("back within its time of grace", team=team_id)
 
-    async def _is_back(self, enterprise_id: str | None, team_id: str | None, at: float) -> bool:
+    async def is_back(self, enterprise_id: str | None, team_id: str | None, at: float) -> bool:
         """Tell whether the app was installed anew since: Slack sends again, minutes later, what we did not take."""
         if self._installations is None:
-            return False
+            return at < int(self._here.get(team_id or enterprise_id or "", 0.0))  # Slack tells whole seconds
         installed = await self._installations.installed_at(enterprise_id, team_id)
         return installed is not None and at < installed
 

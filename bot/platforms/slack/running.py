@@ -53,6 +53,7 @@ async def serve(
             for workspace in workspaces.known():
                 await purging.here(workspace.team)
                 await app.readers.ready(workspace)
+        app.resume()
         unfinished = Unfinished(engine, lambda: [tenant(one) for one in workspaces.teams()], app.talks.take_up)
         sweeping = grace.keep_up(memory, service.listening)
         taking_up = asyncio.create_task(unfinished.run())

@@ -60,8 +60,7 @@ class Streams:
         except NoStream:
             return False
         except Stopped as error:
-            self._on_stopped()
-            raise DeliveryRefused("somebody has stopped the answer in Slack") from error
+            raise self._refused() from error
         except (SlowDown, DeliveryRefused, MessageLost):
             raise
         except DeliveryError as error:  # streamed again, it might be there twice
@@ -72,7 +71,10 @@ class Streams:
     async def end(
         self, message: str, more: str, buttons: Sequence[dict[str, Any]], metadata: dict[str, Any], *, working: bool
     ) -> bool:
-        """End the stream of a message; False where it has none. working: else Slack takes the session for done."""
+        """End the stream of a message; False where it has none. working: else Slack takes the session for done.
+
+        Raises DeliveryRefused where somebody has stopped it, unless it is only to be ended.
+        """
         try:
             with told(stream=True):
                 await self._client.chat_stopStream(
@@ -83,6 +85,15 @@ class Streams:
                     metadata=metadata,
                     session_status="processing" if working else None,
                 )
-        except (NoStream, Stopped, MessageLost):
+        except Stopped as error:
+            if not more and not buttons:
+                return False
+            raise self._refused() from error
+        except (NoStream, MessageLost):
             return False
         return True
+
+    def _refused(self) -> DeliveryRefused:
+        """Tell that somebody has stopped a stream; return what to raise."""
+        self._on_stopped()
+        return DeliveryRefused("somebody has stopped the answer in Slack")

@@ -68,11 +68,15 @@ class Talks:
         """Return what is being asked in a conversation, if anything."""
         return self._going_on.of(f"{team}/{conversation}")
 
-    def answering(self, team: str, channel: str, thread: str | None) -> list[Conversation]:
-        """Return what is being answered in a thread: asked in it, and by the direct message that begins it."""
+    def answering(self, team: str, channel: str, thread: str | None) -> list[tuple[Conversation, Asked, str | None]]:
+        """Return what is answered in a thread, or would be next: asked in it, and by the direct message that begins it.
+
+        Each with its conversation, and with the message that is meant there, where that is not any.
+        """
         here = self.at(team, channel if thread is None else f"{channel}:{thread}")
         begun = self.at(team, channel) if thread is not None else None
-        return [one for one in (here, begun if begun is not None and str(thread) in begun else None) if one is not None]
+        found = [(talk, one) for talk, one in ((here, None), (begun, thread)) if talk is not None]
+        return [(talk, asked, one) for talk, one in found if (asked := talk.next(one)) is not None]
 
     def take(self, asked: Asked, *, anyway: bool = False) -> bool:
         """Take in what is to be answered; False where too much waits there already, unless anyway."""
@@ -137,7 +141,7 @@ class Talks:
         def stopped() -> None:
             talk = self._going_on.of(_place(asked.incoming))
             if talk is not None and asked.id in talk:
-                stopping.append(asyncio.create_task(talk.quiet()))
+                stopping.append(asyncio.create_task(talk.quiet(asked.id)))
 
         outlet = Outlet(
             workspace.sender,
@@ -151,6 +155,7 @@ class Talks:
             workspace.rates,
             stopped=stopped,
             session=self._signs.sessions(workspace.team),
+            bot=workspace.bot,
         )
         await self._replies.give(asked, outlet, f"{workspace.team}/{channel}")
 

@@ -65,8 +65,8 @@ class Views:
         workspace = await self._floor.workspace(context)
         if workspace is None:
             return
-        for talk in self._floor.talks.answering(workspace.team, str(event["channel"]), event.get("thread_ts")):
-            self._floor.later(talk.quiet() if event.get("streaming_message_ts") else _stopped(talk))
+        for talk, _, one in self._floor.talks.answering(workspace.team, str(event["channel"]), event.get("thread_ts")):
+            self._floor.later(talk.quiet(one) if event.get("streaming_message_ts") else _stopped(talk, one))
 
 
 async def _suggest(workspace: Workspace, channel: str, thread: str | None) -> None:
@@ -82,9 +82,9 @@ async def _suggest(workspace: Workspace, channel: str, thread: str | None) -> No
         )
 
 
-async def _stopped(talk: Conversation) -> None:
+async def _stopped(talk: Conversation, message: str | None) -> None:
     """Stop an answer that was posted, or has not begun; it is marked as stopped."""
-    await talk.stop_answering()
+    await talk.stop_answering(message)
 
 
 def _looked_at(event: Json) -> str | None:
