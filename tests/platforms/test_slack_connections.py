@@ -70,6 +70,7 @@ async def slack() -> AsyncIterator[Online]:
         app.home.settings |= {
             "REDIS_URL": app.relay.url,
             "LOREBOT_SLACK_PING": str(PING),
+            "LOREBOT_BURST": "1.5",  # as it is without a setting: here it matters what comes meanwhile
             "LOREBOT_HEALTH_PORT": str(app.port),
             "LOG_LEVEL": "INFO",
         }

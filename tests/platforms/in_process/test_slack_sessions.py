@@ -115,6 +115,7 @@ async def test_what_waits_in_a_thread_is_shown_as_worked_at_when_its_turn_comes(
     asked = app.ask(office.general, office.ada, "First")
     await begun(app, office.general)
     server.say(office.general, office.ada, "Second", thread=asked)
+    await app.heard()
     let.set()
     await app.final(office.general, "Two.")
     await rested(app, asked)
