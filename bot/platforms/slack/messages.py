@@ -14,10 +14,11 @@ from bot.desk import NOT_YOURS, NOTHING_TO_STOP
 from bot.notes import Notes
 from bot.notices import BUSY
 from bot.places import Shown
-from bot.platforms.slack import intake, past, slashes, words
+from bot.platforms.slack import intake, metadata, past, slashes, words
 from bot.platforms.slack.arrivals import Arrivals
 from bot.platforms.slack.audience import place, scope
 from bot.platforms.slack.desk import Place, Spot
+from bot.platforms.slack.failures import FAILED, why
 from bot.platforms.slack.floor import Floor, Json
 from bot.platforms.slack.intake import Heard
 from bot.platforms.slack.missed import Missed
@@ -58,7 +59,8 @@ class Messages:
         workspace = await self._floor.workspace(context)
         if workspace is None:
             return
-        first = event["type"] == "message" and request.headers.get("x-slack-retry-num", ["0"])[0] == "0"
+        again = request.headers.get("x-slack-retry-num", ["0"])[0] != "0"
+        first = event["type"] == "message" and not again
         if body.get("is_ext_shared_channel"):
             workspace = await self._floor.sharing.asked(workspace, event)
         async with self._order(workspace, str(event["channel"])):  # what is said first is heard first
@@ -74,7 +76,7 @@ class Messages:
                     for one in await self._floor.sharing.beside(workspace, event["channel"]):
                         await self._floor.readers.moved(one, event["channel"])
                 case _:
-                    await self._hear_once(workspace, event, first=first)
+                    await self._hear_once(workspace, event, first=first, again=again)
 
     def _order(self, workspace: Workspace, channel: str) -> asyncio.Lock:
         return self._orders.setdefault(f"{workspace.team}/{channel}", asyncio.Lock())
@@ -82,19 +84,20 @@ class Messages:
     async def _hear_late(self, workspace: Workspace, event: Json) -> None:
         """Hear a message that Slack may not have told us of."""
         async with self._order(workspace, event["channel"]):
-            await self._hear_once(workspace, event, first=False)
+            await self._hear_once(workspace, event, first=False, again=True)
 
-    async def _hear_once(self, workspace: Workspace, event: Json, *, first: bool) -> None:
+    async def _hear_once(self, workspace: Workspace, event: Json, *, first: bool, again: bool) -> None:
         try:
-            await self._hear(workspace, event, first=first)
+            await self._hear(workspace, event, first=first, again=again)
         except BaseException:  # Slack will send it again
             self._arrivals.lost(workspace.team, str(event["channel"]), str(event.get("ts")))
             raise
 
-    async def _hear(self, workspace: Workspace, event: Json, *, first: bool) -> None:
+    async def _hear(self, workspace: Workspace, event: Json, *, first: bool, again: bool) -> None:
         """Take in a message that is addressed to the bot.
 
         first: no other process has been told of it. While memory is away, nobody else could know that it is taken in.
+        again: it has been told before; whoever answered it while memory was away may not have written that down yet.
         Raises SlackApiError, and RedisUnavailable where it is to be sent again.
         """
         now = self._arrivals.latest(workspace.team, event)
@@ -132,6 +135,9 @@ class Messages:
             await self._engine.inbox.leave(incoming)
             if away:
                 raise RedisUnavailable(self._engine.backlog.away)
+            return
+        if again and not already and await _answered(workspace, one):
+            await self._engine.inbox.done(incoming)
             return
         where = self._floor.place(workspace, Spot(one.channel, one.thread, one.person, slash="!{}".format))
         if incoming.text.startswith("!") and await self._commanded(workspace, where, one, incoming):
@@ -236,6 +242,19 @@ class Messages:
             await where.show(Shown(NOT_YOURS))
         elif not any([await talk.stop_answering(its) for talk, its in theirs]):
             await where.show(Shown(NOTHING_TO_STOP))
+
+
+async def _answered(workspace: Workspace, one: Heard) -> bool:
+    """Tell whether an answer of ours stands below a message, as far as Slack tells."""
+    try:
+        found = await workspace.sender.conversations_replies(
+            channel=one.channel, ts=one.thread or one.ts, oldest=one.ts, limit=100, include_all_metadata=True
+        )
+    except FAILED as error:
+        log.info("not known whether it is answered", error=why(error))
+        return False
+    ours = [message for message in found["messages"] if message.get("bot_id") == workspace.bot]
+    return any(metadata.asked(message) == one.ts for message in ours)
 
 
 def _in(workspace: Workspace, kind: Channel, conversation: str) -> Scope:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -103,6 +104,29 @@ async def test_what_is_said_in_a_thread_of_the_bots_while_memory_is_away_is_sent
         await server.until(lambda: [one for one in server.said(office.general) if one.text.startswith("Bello.")])
     await connect.close(client)
     await away.stop()
+
+
+async def test_what_is_sent_again_is_not_answered_where_an_answer_stands_that_nobody_has_written_down(
+    app, office, server, client, keys
+):
+    """So it is where another process has answered while memory was away."""
+    app.model.script = ["Rex!", "Rex, again!"]
+    asked = app.ask(office.general, office.ada, "Who is my dog?")
+    await app.final(office.general, "Rex!")
+
+    async def sent_again() -> list[str]:
+        await app.at_rest()
+        async for key in client.scan_iter(match=keys.tenant(f"slack:{server.home.id}").of("event") + "*"):
+            await client.delete(key)
+        app.wake()
+        for one in server.deliveries.about(asked):
+            await app.deliver(one, replace(one.attempts[0], number=1))
+        await app.at_rest()
+        return [one.text for one in server.said(office.general)]
+
+    assert await sent_again() == ["Rex!"]
+    server.delete(server.said(office.general)[0])
+    assert await sent_again() == ["Rex, again!"]
 
 
 async def test_in_the_thread_of_a_direct_message_why_tells_of_the_answer_to_it(app, office, server):
