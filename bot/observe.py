@@ -40,9 +40,7 @@ def configure(level: str, secret: re.Pattern[str] | None = None) -> None:
         )
     )
     handler.setLevel(max(number, logging.INFO))  # also for loggers that somebody sets to DEBUG
-    logging.getLogger("httpx2").setLevel(
-        logging.WARNING
-    )  # a line for every call of a model, which the turn's own tells
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it has a line for every call of a model; so has the turn
     logging.basicConfig(level=max(number, logging.INFO), handlers=[handler], force=True)
 
 

@@ -186,10 +186,6 @@ async def held_through(home: Home, model: Echo, rounds: int) -> None:
     assert (tally.harm, tally.outages) == ({}, 0)
 
 
-async def test_three_kills_at_random_moments_lose_and_double_nothing(home: Home, model: Echo) -> None:
-    await held_through(home, model, rounds=3)
-
-
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 async def test_two_hundred_kills_at_random_moments_lose_and_double_nothing(home: Home, model: Echo) -> None:

@@ -394,9 +394,9 @@ async def test_14_a_message_that_may_not_be_edited_any_more_does_not_turn_an_ans
 
 
 async def test_15_memory_does_not_make_requests_grow_without_bound(bot, library):
-    """150 long questions and as many long answers, of which every one tells something that the next asks about."""
+    """100 long questions and as many long answers, of which every one tells something that the next asks about."""
     tokenizer = await asyncio.to_thread(TiktokenTokenizer.for_model, "gpt")
-    rooms = [bot.server.channel(library.guild, f"room-{number}") for number in range(15)]
+    rooms = [bot.server.channel(library.guild, f"room-{number}") for number in range(10)]
     before = len(bot.openai.chats)
     bot.openai.answer = lambda prompt: "The dog is called Rex. " + f"It was like this {len(prompt)}. " * 60
 
@@ -409,7 +409,7 @@ async def test_15_memory_does_not_make_requests_grow_without_bound(bot, library)
 
     await asyncio.gather(*(crowd(room) for room in rooms))
     chats = bot.openai.chats[before:]
-    assert len(chats) == 150
+    assert len(chats) == 100
     costs = [[PER_MESSAGE + tokenizer.count(one["content"]) for one in chat["messages"]] for chat in chats]
     everything = sum(tokenizer.count(one.text) for room in rooms for one in room.messages)
     assert everything > 10 * 6000, "all of it would not fit"

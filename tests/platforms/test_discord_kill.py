@@ -71,10 +71,6 @@ async def stormed(bot: Online, kills: int) -> None:
     assert first == {question.id for question in questions.values()}
 
 
-async def test_two_kills_under_load_lose_and_double_nothing(bot):
-    await stormed(bot, kills=2)
-
-
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
 async def test_ten_kills_under_load_lose_and_double_nothing(bot):

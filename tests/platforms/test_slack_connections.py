@@ -172,6 +172,7 @@ async def test_an_event_that_slack_could_not_explain_at_first_is_taken_when_it_c
     await answered_once(app, office, asked)
 
 
+@pytest.mark.soak
 async def test_a_redis_that_hangs_for_six_seconds_makes_acknowledgements_late_and_no_answer_double(app, office):
     status = await app.home.server.status()
     os.kill(status.pid, signal.SIGSTOP)

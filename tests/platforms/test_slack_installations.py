@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 from slack_sdk.oauth.installation_store import Bot, Installation
 from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
+from structlog.testing import capture_logs
 
 from bot import grace
 from bot.errors import SettingsError
@@ -342,10 +343,11 @@ async def test_a_refused_exchange_is_not_tried_again_at_once_and_tells_no_token(
     caplog.set_level(logging.INFO)  # below that, what libraries log is not written: see bot.observe
     before = installed(bot_refresh_token="xoxe-worthless", bot_token_expires_at=int(time.time() - 5))
     await fresh.async_save(before)
-    found = [(await fresh.async_find_bot(**T1)).bot_token for _ in range(5)]
+    with capture_logs() as logged:
+        found = [(await fresh.async_find_bot(**T1)).bot_token for _ in range(5)]
     assert found == [before.bot_token] * 5
     assert slack.exchanged == ["xoxe-worthless"]
-    told = caplog.text + "".join(capsys.readouterr())
+    told = f"{logged}{caplog.text}{''.join(capsys.readouterr())}"
     assert "invalid_refresh_token" in told
     assert "xoxe-worthless" not in told
     assert "xoxb-" not in told
