@@ -8,6 +8,7 @@ from memory.keys import Keys
 from memory.scope import Scope
 
 LONGEST = 36_500  # days; a hundred years
+_NEVER = 1 << 62  # milliseconds; when a pause ends that still lasts
 
 # A person's pauses are kept as "from-until,from-until,": the last has no end while it lasts.
 _PAUSE = """
@@ -45,9 +46,6 @@ def pauses(batch: Batch, keys: Keys, tenant: str, people: Sequence[str]) -> Answ
 def _pauses(text: str) -> list[range]:
     found = [one.split("-") for one in text.split(",") if one]
     return [range(int(start), int(end) if end else _NEVER) for start, end in found]
-
-
-_NEVER = 1 << 62
 
 
 def paused(batch: Batch, keys: Keys, scope: Scope) -> Answer[bool]:

@@ -1,11 +1,14 @@
 """Imports point one way: platforms and cli -> wiring -> engine -> apps -> models, prompts, budget -> memory."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+EXTRAS = ["aiohttp", "discord", "slack_bolt", "slack_sdk"]  # what platforms bring
 FILES = sorted([*ROOT.glob("bot/**/*.py"), *ROOT.glob("memory/**/*.py")])
 
 FORBIDDEN = {
@@ -55,3 +58,10 @@ def test_only_wiring_builds_clients():
     builders = {"memory.connect", "bot.models.openai", "bot.models.local"}
     users = {file.relative_to(ROOT).as_posix() for file in FILES if imported(file) & builders}
     assert {user for user in users if not user.startswith("bot/models/")} <= {"bot/wiring.py", "memory/__init__.py"}
+
+
+def test_the_doctor_needs_no_platforms_extra():
+    """Whoever has installed the terminal alone is told what is wrong, too."""
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS})); import bot.doctor, bot.cli.doctor"
+    ran = subprocess.run([sys.executable, "-c", blocked], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")

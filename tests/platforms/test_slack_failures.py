@@ -8,8 +8,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import Unconfigured
 from bot.platforms.slack.connecting import answered
-from bot.platforms.slack.failures import busy, coded, status, why
-from bot.platforms.slack.tokens import refused
+from bot.platforms.slack.failures import busy, coded, refused, status, why
 from tests.slacklike.server import SlackLike
 
 

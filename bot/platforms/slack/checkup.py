@@ -32,19 +32,17 @@ async def findings(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("SLACK_BOT_TOKEN", Verdict.GOOD, "not set; only `lorebot slack` needs it")
         return
     try:
-        if settings.slack_client_id is not None:
-            tokens.checked(settings, http=True)
-            yield Finding("SLACK_CLIENT_ID", Verdict.GOOD, "complete, for `lorebot slack --http`")
-            return
-        http = settings.slack_app_token is None and settings.slack_signing_secret is not None
-        secrets = tokens.checked(settings, http=http)
+        alone = settings.slack_app_token is None and settings.slack_signing_secret is not None
+        secrets = tokens.checked(settings, http=alone or settings.slack_client_id is not None)
     except Unconfigured as error:
         what, _, advice = str(error).partition("; ")
         yield Finding(what.split()[0], Verdict.BAD, what, advice)
         return
-    if not isinstance(secrets, tokens.ManyWorkspaces):
-        async for finding in _bot(secrets.bot, settings):
-            yield finding
+    if isinstance(secrets, tokens.ManyWorkspaces):
+        yield Finding("SLACK_CLIENT_ID", Verdict.GOOD, "complete, for `lorebot slack --http`")
+        return
+    async for finding in _bot(secrets.bot, settings):
+        yield finding
     if isinstance(secrets, tokens.Socket):
         yield await _app(secrets.app, settings)
 
@@ -54,7 +52,7 @@ async def _bot(token: SecretStr, settings: Settings) -> AsyncIterator[Finding]:
     try:
         found = await installed(token, settings.slack_api)
     except (Unconfigured, DeliveryError) as error:
-        yield _failed(check, error, "install the app again and copy its Bot User OAuth Token")
+        yield _failed(check, error)
         return
     yield Finding(check, Verdict.GOOD, f"{found.bot} in {found.team}")
     if found.scopes is None:
@@ -72,14 +70,14 @@ async def _app(token: SecretStr, settings: Settings) -> Finding:
     try:
         await _asked("apps.connections.open", token, settings.slack_api)
     except (Unconfigured, DeliveryError) as error:
-        return _failed(check, error, "make an app-level token (xapp-) with the scope connections:write")
+        return _failed(check, error)
     return Finding(check, Verdict.GOOD, "opens Socket Mode")
 
 
-def _failed(check: str, error: Unconfigured | DeliveryError, advice: str) -> Finding:
+def _failed(variable: str, error: Unconfigured | DeliveryError) -> Finding:
     if isinstance(error, Unconfigured):
-        return Finding(check, Verdict.BAD, str(error), advice)
-    return Finding(check, Verdict.WARNING, f"looks right, but {error}", "see whether this machine reaches Slack")
+        return Finding(variable, Verdict.BAD, str(error), tokens.ADVICE[variable])
+    return Finding(variable, Verdict.WARNING, f"looks right, but {error}", "see whether this machine reaches Slack")
 
 
 async def installed(token: SecretStr, api: str | None = None) -> Installed:

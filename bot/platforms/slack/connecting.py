@@ -17,10 +17,10 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from bot.errors import SettingsError
 from bot.health import Health, add_routes
 from bot.pauses import pauses
-from bot.platforms.slack.failures import FAILED, why
+from bot.platforms.slack.failures import FAILED, refuse, why
 from bot.platforms.slack.manifest import EVENTS
 from bot.platforms.slack.socket_mode import Client, SocketMode
-from bot.platforms.slack.tokens import Socket, refuse
+from bot.platforms.slack.tokens import Socket
 from bot.platforms.slack.transport import Transport
 from bot.platforms.slack.workspaces import Workspaces
 from bot.settings import Settings

@@ -3,8 +3,15 @@
 import aiohttp
 from slack_sdk.errors import SlackApiError
 
+from bot.errors import Unconfigured
+from bot.platforms.slack.tokens import ADVICE
+
 FAILED = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError)  # what a call raises
 BUSY = frozenset({"ratelimited", "rate_limited"})
+# What Slack says of a token that it will not take again.
+REFUSED = frozenset({
+    "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type",
+})  # fmt: skip
 PAUSE = 5.0  # seconds, where Slack asks to wait and does not say how long
 
 
@@ -40,3 +47,15 @@ def after(error: SlackApiError) -> float:
         return max(float(said), 0.0)
     except (TypeError, ValueError):
         return PAUSE
+
+
+def refused(error: SlackApiError) -> bool:
+    """Tell whether Slack will not take a token again."""
+    return coded(error) in REFUSED
+
+
+def refuse(error: SlackApiError, variable: str) -> None:
+    """Raise Unconfigured where Slack will not take the token that a variable holds."""
+    code = coded(error)
+    if code in REFUSED or code == "missing_scope":
+        raise Unconfigured(f"Slack refuses {variable} ({code}); {ADVICE[variable]}") from None

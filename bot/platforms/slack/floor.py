@@ -10,6 +10,7 @@ from slack_sdk.errors import SlackApiError
 from bot.desk import Desk
 from bot.platforms.slack import slashes
 from bot.platforms.slack.desk import Place, Spot
+from bot.platforms.slack.failures import refused
 from bot.platforms.slack.home import Home
 from bot.platforms.slack.questions import Questions
 from bot.platforms.slack.readers import Readers
@@ -18,7 +19,6 @@ from bot.platforms.slack.screens import Screens
 from bot.platforms.slack.sharing import Sharing
 from bot.platforms.slack.talks import Talks
 from bot.platforms.slack.tenants import Served, tenant
-from bot.platforms.slack.tokens import refused
 from bot.platforms.slack.workspaces import Workspace
 from memory.errors import LoreError
 

@@ -12,10 +12,11 @@ from slack_sdk.errors import SlackApiError
 
 from bot.platforms.slack import oauth
 from bot.platforms.slack.connecting import answered
+from bot.platforms.slack.failures import refuse, refused
 from bot.platforms.slack.purging import Purging
 from bot.platforms.slack.socket_mode import SURE
 from bot.platforms.slack.tenants import Served
-from bot.platforms.slack.tokens import ManyWorkspaces, OneWorkspace, Secrets, Socket, refuse, refused
+from bot.platforms.slack.tokens import ManyWorkspaces, OneWorkspace, Secrets, Socket
 from bot.platforms.slack.workspaces import Workspaces
 from bot.service import Service
 from bot.settings import Settings

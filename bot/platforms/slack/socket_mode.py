@@ -22,8 +22,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import PlatformLost
 from bot.metrics import Socket
-from bot.platforms.slack.failures import why
-from bot.platforms.slack.tokens import refuse
+from bot.platforms.slack.failures import refuse, why
 from bot.platforms.slack.transport import Transport
 from memory import tasks
 

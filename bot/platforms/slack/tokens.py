@@ -8,10 +8,8 @@ import re
 from dataclasses import dataclass
 
 from pydantic import SecretStr
-from slack_sdk.errors import SlackApiError
 
 from bot.errors import Unconfigured
-from bot.platforms.slack.failures import coded
 from bot.registry.secrets import fernet
 from bot.settings import Settings
 
@@ -25,11 +23,8 @@ _KINDS = {
     "xoxe-": "a refresh token (xoxe-)",
 }
 
-# What Slack says of a token that it will not take again.
-REFUSED = frozenset({
-    "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type",
-})  # fmt: skip
-_ADVICE = {
+# What to do about one that Slack does not take, by the variable that holds it.
+ADVICE = {
     "SLACK_BOT_TOKEN": "install the app again and copy its Bot User OAuth Token",
     "SLACK_APP_TOKEN": "make an app-level token (xapp-) with the scope connections:write",
 }
@@ -145,18 +140,6 @@ def _client_id(settings: Settings) -> str:
     if not re.fullmatch(r"\d+\.\d+", found):  # it may be a secret: it is not to be shown
         raise Unconfigured(f"SLACK_CLIENT_ID is no client ID, which is two numbers with a dot; copy it {BASIC}")
     return found
-
-
-def refused(error: SlackApiError) -> bool:
-    """Tell whether Slack will not take a token again."""
-    return coded(error) in REFUSED
-
-
-def refuse(error: SlackApiError, variable: str) -> None:
-    """Raise Unconfigured where Slack will not take the token that a variable holds."""
-    code = coded(error)
-    if code in REFUSED or code == "missing_scope":
-        raise Unconfigured(f"Slack refuses {variable} ({code}); {_ADVICE[variable]}") from None
 
 
 def kind(token: str) -> str:
